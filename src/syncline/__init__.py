@@ -1,0 +1,19 @@
+"""syncline: a synchroniser whose every run is a plan that a person can read before, and undo after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from syncline.api import plan, run
+
+__all__ = ["plan", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the public functions when they are first asked for, so that a submodule can be imported alone."""
+    if name in __all__:
+        from syncline import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'syncline' has no attribute {name!r}")

@@ -1,0 +1,158 @@
+"""One call of the program: what was said globally, and the three ways out (answers, messages, exit code)."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from syncline.errors import RootLocked, RunRefused, StateError, SynclineError, UsageError
+
+WRITE_FAILED = 4
+"""The exit code where all went well but the answer could not be written."""
+
+
+@dataclass(slots=True)
+class Call:
+    """`json` stands from the start, so that wrong usage too is told in the form that was asked for."""
+
+    args: tuple[str, ...]
+    json: bool = False
+    config: str | None = None
+    state: str | None = None
+    answered: bool = False
+    trouble: int = 0
+
+    @staticmethod
+    def of(args: Sequence[str]) -> Call:
+        options = args[: args.index("--")] if "--" in args else args
+        return Call(tuple(args), "--json" in options)
+
+    def configure(self, config: str | None, state_dir: str | None) -> None:
+        """Take over global options; those not given leave what is known.
+
+        Raises:
+            UsageError: there is no such file, or no name of a directory.
+        """
+        if config is not None:
+            if not os.path.isfile(config):
+                raise UsageError(f"there is no configuration file {config}", hint="create it, or leave --config out")
+            self.config = os.path.abspath(config)
+        if state_dir is not None:
+            if not state_dir:
+                raise UsageError("--state-dir needs the name of a directory")
+            self.state = os.path.abspath(os.path.expanduser(state_dir))
+
+    def state_dir(self) -> str:
+        """The state directory, absolute; it need not be there."""
+        if self.state is None:
+            import platformdirs
+
+            self.state = os.path.abspath(platformdirs.user_state_dir("syncline", appauthor=False))
+        return self.state
+
+    def say(self, text: str) -> None:
+        """A message for a person, on standard error."""
+        from syncline.core.names import printable
+
+        try:
+            print(printable(text), file=sys.stderr, flush=True)
+        except (OSError, ValueError):  # nobody listens
+            pass
+
+    def tell(self, error: SynclineError) -> None:
+        """What went wrong and what to do next, on standard error."""
+        place = "" if not isinstance(error, UsageError) or error.file is None else f"{error.file}:{error.line or 0}: "
+        self.say(f"syncline: {place}{error.message}")
+        if error.hint:
+            self.say(f"  {error.hint}")
+
+    def answer(self, document: Mapping[str, object]) -> None:
+        """The one JSON document of this call."""
+        self.pour([json.dumps(document)])
+
+    def pour(self, chunks: Iterable[str]) -> None:
+        """The one JSON document of this call, in pieces."""
+        self.answered = True
+        self.write(chunks)
+        self.write(["\n"])
+
+    def write(self, chunks: Iterable[str]) -> None:
+        """Text on standard output. A reader that went away stops nothing; a full disk is told once."""
+        try:
+            for chunk in chunks:
+                if self.trouble:
+                    return
+                sys.stdout.write(chunk)
+            sys.stdout.flush()
+        except OSError as error:
+            self.unwritten(error)
+
+    def unwritten(self, error: OSError) -> None:
+        """Note that standard output takes nothing any more."""
+        _discard_stdout()
+        if error.errno in (errno.EPIPE, errno.EINVAL):  # EINVAL: a closed pipe on Windows
+            self.trouble = self.trouble or -1
+        else:
+            self.trouble = WRITE_FAILED
+            self.say(f"syncline: the answer could not be written: {error.strerror}")
+
+    def refuse(self, errors: Sequence[SynclineError]) -> int:
+        """Say why nothing came of this call; its exit code."""
+        for error in errors:
+            self.tell(error)
+        if self.json and not self.answered:
+            from syncline.core import report
+
+            first = errors[0]
+            ended = isinstance(first, RunRefused | RootLocked)
+            self.answer(dict(report.refusal_document(first) if ended else report.error_document(errors)))
+        return errors[0].exit_code
+
+    def fail(self, error: BaseException | None, message: str, code: int) -> int:
+        """Say that the program itself failed; the traceback goes to the log. The exit code."""
+        told = SynclineError(message)
+        if error is not None:
+            told.hint = self._logged(error)
+        self.tell(told)
+        if self.json and not self.answered:
+            from syncline.core import report
+
+            self.answer(dict(report.error_document([told])))
+        return code
+
+    def close(self, code: int) -> int:
+        """The exit code, after what was written has reached its reader."""
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            self.unwritten(error)
+        return code or max(self.trouble, 0)
+
+    def _logged(self, error: BaseException) -> str:
+        from syncline import log
+
+        try:
+            state_dir = self.state_dir()
+            there = os.path.isdir(state_dir)
+            log.setup(state_dir, verbose=False, write=False)
+            log.part("cli").error("internal error in %s", " ".join(self.args), exc_info=error)
+            log.close()
+        except (OSError, StateError):
+            there = False
+        if there:
+            return f"this is a fault of syncline; the details are in {log.path(state_dir)}"
+        return "this is a fault of syncline; nothing was changed"
+
+
+def _discard_stdout() -> None:
+    """Let the interpreter's last flush go nowhere instead of failing again."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError, AttributeError):
+        pass

@@ -1,0 +1,172 @@
+"""Options that several commands share, and the forms of their values: sizes, policies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from syncline.cli.call import Call
+
+if TYPE_CHECKING:
+    from syncline.core.model import Policy
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+UNITS: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+BINARY_UNITS: Final = {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+
+CONTENT_POLICIES: Final = ("keep-both", "newest", "hold", "oldest", "largest", "smallest", "left", "right")
+PROPERTY_POLICIES: Final = ("newest", "left", "hold", "right")
+"""The first three of each are also called 1, 2 and 3."""
+
+
+class Unlimited:
+    """What `none` means where a size is asked for: said, and no limit. (None is: not said.)"""
+
+
+NO_LIMIT: Final = Unlimited()
+
+
+def parse_size(text: str) -> int | None:
+    """The bytes of `20kB`, `20MB` (powers of 10), `20KiB`, `20MiB` or a plain number; None for `none`.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    said = text.strip().lower()
+    if said == "none":
+        return None
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([a-z]*)", said)
+    factor = None if match is None else {**UNITS, **BINARY_UNITS}.get(match[2])
+    if match is None or factor is None or (factor == 1 and "." in match[1]):
+        raise ValueError(f"{text!r} is no size; say it like 20kB, 20MB, 20KiB, 20MiB, 4096 or none")
+    whole, _, part = match[1].partition(".")
+    return int(whole) * factor + (int(part) * factor // 10 ** len(part) if part else 0)
+
+
+class _Size(click.ParamType):
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            size = parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return NO_LIMIT if size is None else size
+
+
+class _Policy(click.ParamType):
+    """One of some policies, by its name or by 1, 2, 3."""
+
+    name = "policy"
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return "POLICY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from syncline.core.model import Policy
+
+        if isinstance(value, Policy):
+            return value
+        said = str(value).strip().lower().replace("_", "-")
+        name = self.names[int(said) - 1] if said in ("1", "2", "3") else said
+        if name not in self.names:
+            numbers = ", ".join(f"{number} {each}" for number, each in enumerate(self.names[:3], 1))
+            self.fail(f"{value!r} is no policy; there are {', '.join(self.names)} ({numbers})", param, ctx)
+        return Policy(name)
+
+
+SIZE = _Size()
+CONTENT_POLICY = _Policy(CONTENT_POLICIES)
+PROPERTY_POLICY = _Policy(PROPERTY_POLICIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a run is asked for and told about: the options common to sync, mirror, plan and run."""
+
+    dry_run: bool = False
+    json: bool = False
+    verbose: bool = False
+    quiet: bool = False
+    approve: str | None = None
+    full: bool = False
+    exclude: tuple[str, ...] = field(default=())
+
+
+def common(function: F) -> F:
+    """The options of every command that runs or plans, given to it as `manner`; and the global ones."""
+
+    def gathered(*args: Any, **said: Any) -> Any:
+        manner = Manner(**{name: said.pop(name) for name in Manner.__dataclass_fields__})
+        return function(*args, manner=manner, **said)
+
+    gathered.__doc__ = function.__doc__
+    gathered.__name__ = function.__name__
+    options = [
+        click.option("-n", "--dry-run", is_flag=True, help="Show the plan, change nothing."),
+        click.option("--json", is_flag=True, help="One JSON document on standard output."),
+        click.option("-v", "--verbose", is_flag=True, help="Show every line, and the log."),
+        click.option("-q", "--quiet", is_flag=True, help="Show only what needs a person."),
+        click.option("--approve", metavar="PLAN_ID", help="Go ahead with a plan that a guard refused."),
+        click.option("--full", is_flag=True, help="Read the content of every file again."),
+        click.option(
+            "--exclude",
+            multiple=True,
+            metavar="PATTERN",
+            help="Leave out what matches, in gitignore syntax; '!' takes in again. May be repeated.",
+        ),
+        shared,
+    ]
+    wrapped: Any = gathered
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[no-any-return]  # click's decorators keep the function, with options noted on it
+
+
+def shared(function: F) -> F:
+    """The global options, taken after the command's name too."""
+
+    def take(name: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
+        def callback(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+            if value is not None:
+                ctx.ensure_object(Call).configure(**{"config": None, "state_dir": None, name: value})
+
+        return callback
+
+    config = click.option("--config", metavar="FILE", expose_value=False, callback=take("config"), hidden=True)
+    state = click.option("--state-dir", metavar="DIR", expose_value=False, callback=take("state_dir"), hidden=True)
+    return config(state(function))
+
+
+def as_json(function: F) -> F:
+    """The options of a command that only answers: `--json`, and the global ones."""
+    return click.option("--json", is_flag=True, help="One JSON document on standard output.")(shared(function))
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    told = "\n".join(f"  {line}" for line in lines)
+    return f"\b\nExamples:\n{told}\n\n--config FILE and --state-dir DIR are taken here too."
+
+
+def content_policy(flag: str, text: str) -> Callable[[F], F]:
+    """An option for the conflicts of content of one rule."""
+    return click.option(flag, type=CONTENT_POLICY, metavar="POLICY", help=text)
+
+
+def said(**options: object) -> dict[str, Any]:
+    """Only the options that were given, `none` for a size as None."""
+    given = {name: value for name, value in options.items() if value is not None and value != ()}
+    return {name: None if isinstance(value, Unlimited) else value for name, value in given.items()}
+
+

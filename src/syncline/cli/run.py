@@ -1,0 +1,85 @@
+"""`plan` and `run`: jobs that are already known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncline.cli.call import Call
+from syncline.cli.options import Manner, common, examples
+from syncline.errors import UsageError
+
+if TYPE_CHECKING:
+    from syncline.compose import Desk
+    from syncline.jobs.kind import Job
+
+
+@click.command(
+    epilog=examples(
+        "syncline plan documents-usb",
+        "syncline plan documents-usb -v",
+        "syncline plan documents-usb --json",
+    )
+)
+@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All configured jobs.")
+@common
+@click.pass_obj
+def plan(call: Call, jobs: tuple[str, ...], every: bool, manner: Manner) -> int:
+    """Show what a run would do; changes nothing.
+
+    JOB is a name that 'syncline jobs list' shows. Also called 'check' and 'dry-run'.
+    """
+    return _known(call, jobs, every, replace(manner, dry_run=True))
+
+
+@click.command(
+    epilog=examples(
+        "syncline run documents-usb",
+        "syncline run documents-usb --approve 0123456789abcdef",
+        "syncline run documents-usb pictures-usb --quiet",
+    )
+)
+@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All configured jobs.")
+@common
+@click.pass_obj
+def run(call: Call, jobs: tuple[str, ...], every: bool, manner: Manner) -> int:
+    """Run remembered jobs, one after the other.
+
+    JOB is a name that 'syncline jobs list' shows.
+    """
+    return _known(call, jobs, every, manner)
+
+
+def _known(call: Call, names: tuple[str, ...], every: bool, manner: Manner) -> int:
+    from syncline.cli.running import carry_out
+
+    if every and names:
+        raise UsageError("--all means every job: leave the names out, or leave --all out")
+    if manner.approve is not None and len(names) > 1:
+        raise UsageError("--approve goes with one plan of one job", hint="run that job alone")
+
+    def pick(desk: Desk) -> list[Job]:
+        if not names:
+            raise _nothing_configured(desk)
+        return [_leaving_out(desk.job(name), manner.exclude) for name in dict.fromkeys(names)]
+
+    return carry_out(call, manner, pick)
+
+
+def _nothing_configured(desk: Desk) -> UsageError:
+    known = [job.name for job in desk.jobs()]
+    if not known:
+        return UsageError("no jobs are configured", hint="begin with: syncline sync LEFT RIGHT")
+    return UsageError("no jobs are configured", hint=f"name one of the remembered jobs: {', '.join(known)}")
+
+
+def _leaving_out(job: Job, patterns: tuple[str, ...]) -> Job:
+    """The job with more left out, for this run only."""
+    if not patterns:
+        return job
+    settings: Any = job.settings
+    return replace(job, settings=replace(settings, ignore=(*settings.ignore, *patterns)))

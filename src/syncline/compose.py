@@ -1,0 +1,267 @@
+"""The one place that puts a world together: state, jobs, roots, clock. What asks (command line, daemon) begins here."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
+from datetime import datetime
+from difflib import get_close_matches
+from types import TracebackType
+from typing import Any, Self
+
+from syncline import engine
+from syncline.core.guard import Limits
+from syncline.core.model import SIDES, Event, Guard, Objection, Plan, Policy, Side
+from syncline.core.policy import Extras
+from syncline.engine import Ask, World
+from syncline.errors import RunRefused, UsageError
+from syncline.fs.opening import open_root
+from syncline.fs.probe import filesystem_id
+from syncline.jobs import mirror, twoway
+from syncline.jobs.kind import Job, JobKind, Options, Settings
+from syncline.store.db import Store
+from syncline.store.jobs import Job as Remembered
+from syncline.store.jobs import Jobs, adhoc_name
+from syncline.store.runs import run_id
+
+KINDS: Mapping[str, JobKind] = {kind.name: kind for kind in (twoway.KIND, mirror.KIND)}
+"""Every kind of job there is."""
+
+_VALUES: Mapping[str, Callable[[Any], object]] = {
+    "changed_both": Policy,
+    "created_both": Policy,
+    "props_both": Policy,
+    "extras": Extras,
+    "ignore": tuple,
+}
+"""How stored options become settings, where they are not stored as they are."""
+
+
+def local_now() -> datetime:
+    """The present time with the zone of this machine."""
+    return datetime.now().astimezone()
+
+
+def never() -> int | None:
+    """No signal has come."""
+    return None
+
+
+class Desk:
+    """Where jobs are found, made and run, over one open state.
+
+    `notes` are loud sentences about what opening the state brought to light: show them.
+    """
+
+    def __init__(
+        self, store: Store, *, write: bool, now: Callable[[], datetime], interrupted: Callable[[], int | None]
+    ) -> None:
+        self.store = store
+        self.notes = store.notes
+        self._write = write
+        self._now = now
+        self._interrupted = interrupted
+
+    @classmethod
+    def open(
+        cls,
+        state_dir: str,
+        *,
+        write: bool,
+        now: Callable[[], datetime] = local_now,
+        interrupted: Callable[[], int | None] = never,
+    ) -> Desk:
+        """A desk over the state in `state_dir`. Without `write` nothing on disk is changed, not even made.
+
+        Raises: StateError, StateTooNew.
+        """
+        return cls(Store.open(state_dir, now=now, write=write), write=write, now=now, interrupted=interrupted)
+
+    def close(self) -> None:
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def adhoc(self, kind: str, left: str, right: str, given: Mapping[str, object], *, create: bool) -> Job:
+        """The job of two folders: the remembered one, or a new one. What is `given` replaces what was said before.
+
+        Raises: UsageError: the folders are one, nested, missing and never seen, or belong to a configured job.
+        """
+        kind_of_job = KINDS[kind]
+        paths = [os.path.realpath(os.path.expanduser(path)) for path in (left, right)]
+        record, swapped = self._remembered(kind, paths[0], paths[1])
+        if record is None:
+            _check_folders(kind_of_job, paths, create=create and self._write)
+        options = {**({} if record is None else record.options), **_stored(kind_of_job, given)}
+        if record is None:
+            taken = {job.name for job in Jobs(self.store).all()}
+            name = adhoc_name(os.path.basename(paths[0]), os.path.basename(paths[1]), taken.__contains__)
+            return _job(kind_of_job, uuid.uuid4().hex, name, paths[0], paths[1], options)
+        if swapped:
+            paths.reverse()
+        return _job(kind_of_job, record.id, record.name, paths[0], paths[1], options)
+
+    def job(self, name: str) -> Job:
+        """A job by its name. Raises: UsageError, with the nearest names there are."""
+        record = Jobs(self.store).by_name(name)
+        if record is None:
+            known = [job.name for job in Jobs(self.store).all()]
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "'syncline jobs list' shows the jobs there are"
+            raise UsageError(f"no job is called {name!r}", hint=hint)
+        return _from_record(record)
+
+    def jobs(self) -> list[Job]:
+        """Every job that is remembered, by name."""
+        return [_from_record(record) for record in Jobs(self.store).all()]
+
+    def plan(self, job: Job, ask: Ask) -> Plan:
+        """What a run of the job would do now; changes nothing. Raises: RunRefused, RootLost."""
+        world = self._world(job)
+        try:
+            return engine.plan(job, world, ask)
+        finally:
+            _close(world)
+
+    def run(self, job: Job, ask: Ask) -> Iterator[Event]:
+        """Run a job, telling what happens.
+
+        Raises: UsageError, RunRefused, RootLocked, Interrupted, RootLost, StateError.
+        """
+        yield from self._in_world(job, ask, engine.run)
+
+    def adopt(self, job: Job, ask: Ask) -> Iterator[Event]:
+        """Take both roots as they stand and synchronise as for the first time. Raises: as `run`."""
+        yield from self._in_world(job, ask, engine.adopt)
+
+    def forget(self, job: Job) -> None:
+        """Drop everything that is remembered of a job. Its folders and their trash stay as they are."""
+        with self.store.transaction():
+            Jobs(self.store).forget(job.id)
+
+    def _in_world(
+        self, job: Job, ask: Ask, carry_out: Callable[[Job, World, Ask], Iterator[Event]]
+    ) -> Iterator[Event]:
+        world = self._world(job)
+        try:
+            if not ask.dry_run:
+                self._remember_options(job, world)
+            yield from carry_out(job, world, ask)
+        finally:
+            _close(world)
+
+    def _world(self, job: Job) -> World:
+        record = Jobs(self.store).by_id(job.id)
+        missing = [side for side in SIDES if not os.path.isdir(job.root(side))]
+        if missing:
+            raise _missing(job, missing[0], known=record is not None)
+        roots = {side: open_root(job.root(side)) for side in SIDES}
+        return World(
+            roots=roots,
+            store=self.store,
+            record=record,
+            now=self._now,
+            run_id=lambda: run_id(self._now(), secrets.token_hex(2)),
+            stopped=self._interrupted,
+            filesystems={side: filesystem_id(job.root(side)) for side in SIDES},
+        )
+
+    def _remember_options(self, job: Job, world: World) -> None:
+        if world.record is not None and dict(world.record.options) != dict(job.options):
+            with self.store.transaction():
+                Jobs(self.store).change(world.record.id, options=job.options)
+
+    def _remembered(self, kind: str, left: str, right: str) -> tuple[Remembered | None, bool]:
+        """The job of this kind with these folders, and whether they are swapped there; a mirror has a direction."""
+        for record in Jobs(self.store).all():
+            pair = (record.left_path, record.right_path)
+            if pair not in ((left, right), (right, left)):
+                continue
+            if not record.adhoc:
+                raise UsageError(
+                    f"these folders belong to the configured job {record.name}", hint=f"syncline run {record.name}"
+                )
+            if record.kind == kind and (pair == (left, right) or kind == twoway.KIND.name):
+                return record, pair != (left, right)
+        return None, False
+
+
+def _close(world: World) -> None:
+    for root in world.roots.values():
+        root.close()
+
+
+def _missing(job: Job, side: Side, *, known: bool) -> UsageError | RunRefused:
+    name, path = job.kind.root_name(side), job.root(side)
+    if not known:
+        return UsageError(f"{name} {path} is not there", hint="check the path, or say --create to make it")
+    detail = f"{name} {path} is not there"
+    remedy = "connect its drive and run it again; if it is gone for good: syncline jobs forget " + job.name
+    return RunRefused(detail, (Objection(Guard.ROOT_MISSING, detail, remedy),), hint=remedy)
+
+
+def _check_folders(kind: JobKind, paths: list[str], *, create: bool) -> None:
+    """Raises: UsageError: one folder twice, one inside the other, or a missing one that is not to be made."""
+    for name, path in zip(kind.root_names, paths, strict=True):
+        if os.path.lexists(path) and not os.path.isdir(path):
+            raise UsageError(f"{name} {path} is not a folder", hint="name two folders")
+    one, other = paths
+    if one == other or _same(one, other):
+        raise UsageError(f"{one} and {other} are the same folder", hint="name two different folders")
+    for inner, outer in ((one, other), (other, one)):
+        if inner.startswith(outer.rstrip(os.sep) + os.sep):
+            raise UsageError(f"{inner} lies inside {outer}", hint="name two folders that do not contain each other")
+    for name, path in zip(kind.root_names, paths, strict=True):
+        if os.path.isdir(path):
+            continue
+        if not create:
+            raise UsageError(f"{name} {path} is not there", hint="check the path, or say --create to make it")
+        os.makedirs(path, exist_ok=True)
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+def _stored(kind: JobKind, given: Mapping[str, object]) -> Options:
+    """Options as they are stored. Raises: UsageError: this kind of job does not have one of them."""
+    known = {field.name for field in fields(kind.settings)}
+    stored: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise UsageError(f"a {kind.name} job has no option {name!r}")
+        stored[name] = list(value) if isinstance(value, tuple) else value
+    return stored
+
+
+def _settings(kind: JobKind, options: Options) -> Settings:
+    values: dict[str, Any] = {
+        name: _VALUES[name](value) if name in _VALUES else value for name, value in options.items()
+    }
+    if "limits" in values:
+        values["limits"] = Limits(**values["limits"])
+    settings: Settings = kind.settings(**values)
+    return settings
+
+
+def _job(kind: JobKind, identity: str, name: str, left: str, right: str, options: Options) -> Job:
+    return Job(identity, name, kind, left, right, _settings(kind, options), options)
+
+
+def _from_record(record: Remembered) -> Job:
+    kind = KINDS[record.kind]
+    return replace(
+        _job(kind, record.id, record.name, record.left_path, record.right_path, record.options), adhoc=record.adhoc
+    )

@@ -1,0 +1,318 @@
+"""A merge while it is drawn up: the name under decision, where decisions are written, and what is known of contents.
+
+What happened on a side is told by comparing that side with its own remembered entry, never with the other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from syncline.core import names, policy
+from syncline.core.model import (
+    ATTENTION,
+    Agreed,
+    Because,
+    Entry,
+    Gone,
+    Hold,
+    Kind,
+    Place,
+    Policy,
+    Problem,
+    Reason,
+    RelPath,
+    Rule,
+    Side,
+    Unagreed,
+    Want,
+    Why,
+)
+from syncline.core.policy import Rules
+from syncline.core.trees import Contents, Fate, Merged, Triple, Wanted, hold
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Name:
+    """One name of a directory: each side's path of it, and what stands there. Written once, then only read.
+
+    On a side where nothing stands, the path is the one it would have. `base` is what is remembered of the name, be it
+    agreed now or before it was held.
+    """
+
+    at: Triple
+    key: str
+    left_path: RelPath
+    right_path: RelPath
+    base: Agreed | None
+    left: Entry | None
+    right: Entry | None
+
+    def entry(self, side: Side) -> Entry | None:
+        return self.left if side is Side.LEFT else self.right
+
+    def there(self, side: Side) -> Entry:
+        """The entry of a side that is known to have one."""
+        entry = self.left if side is Side.LEFT else self.right
+        assert entry is not None
+        return entry
+
+    def path(self, side: Side) -> RelPath:
+        return self.left_path if side is Side.LEFT else self.right_path
+
+    def place(self, side: Side) -> Place:
+        return Place(side, self.left_path if side is Side.LEFT else self.right_path)
+
+    def because(self, side: Side, why: Why) -> Because:
+        """What justifies an act on the other side: what was seen at `side`."""
+        return Because(why, self.place(side), self.entry(side))
+
+    def earlier(self) -> Hold | None:
+        """Why the name was not agreed when the base was written, if it was not."""
+        before = self.at.base.unagreed.get(self.key)
+        return None if before is None else before.hold
+
+    def before(self, *kinds: Kind) -> Agreed | None:
+        """What is remembered of the name, if it was of one of these kinds."""
+        return self.base if self.base is not None and self.base.left.kind in kinds else None
+
+
+@dataclass(slots=True)
+class Draft:
+    """A merge while it is drawn up: what it may ask, and where it writes its decisions."""
+
+    rules: Rules
+    contents: Contents
+    wanted: Wanted
+    fold: Callable[[str], str]
+
+    def policy(self, name: Name, rule: Rule) -> Policy:
+        return self.rules.policy(name.left_path, rule)
+
+    def want(self, name: Name, side: Side, want: Want) -> None:
+        """Say what should stand at a name on one side."""
+        self.wanted.wants[side][name.path(side)] = want
+        self.see(name)
+
+    def gone(self, name: Name, side: Side, gone: Gone) -> Fate:
+        """Say that nothing should stand at a name on one side."""
+        self.wanted.wants[side][name.path(side)] = gone
+        self.see(name)
+        return Fate.GONE
+
+    def see(self, name: Name) -> None:
+        """Keep what was seen at a name: the plan says what it expects to find."""
+        if name.left is not None:
+            self.wanted.seen[Place(Side.LEFT, name.left_path)] = name.left
+        if name.right is not None:
+            self.wanted.seen[Place(Side.RIGHT, name.right_path)] = name.right
+
+    def put(
+        self,
+        name: Name,
+        source: Side,
+        entry: Entry,
+        reason: Because,
+        aside: RelPath | None = None,
+        group: RelPath | None = None,
+    ) -> None:
+        """Want on the other side what stands at `source`, with the properties of `entry`."""
+        self.want(name, source.other, Want(entry, reason, name.place(source), aside, group))
+
+    def problem(self, name: Name, side: Side, reason: Reason, detail: str) -> None:
+        self.wanted.problems.append(Problem(name.place(side), reason, detail))
+
+    def agree(self, merged: Merged, name: Name, content: bytes | None, *, unverified: bool = False) -> Fate:
+        """Both sides show the name once the actions have succeeded; `content` is what is known of it already."""
+        merged.contents[name.key] = content
+        if unverified:
+            merged.unverified.add(name.key)
+        return Fate.LIVES
+
+    def hold(self, merged: Merged, name: Name, why: Hold) -> Fate:
+        """Leave a name alone on both sides; what had been agreed of it stays remembered."""
+        merged.holds[name.key] = hold(spelling(name), why, merged.at.base, name.key)
+        return Fate.FROZEN if why in ATTENTION else Fate.STAYS
+
+    def disown(self, merged: Merged, name: Name, why: Hold) -> Fate:
+        """Leave a name alone on both sides and remember nothing of it: it is neither new nor deleted."""
+        merged.holds[name.key] = Unagreed(spelling(name), why)
+        return Fate.STAYS
+
+
+class Unknown(Exception):
+    """A content must be read, or could not be, before this name can be decided."""
+
+    def __init__(self, problem: Problem | None = None) -> None:
+        super().__init__()
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to one side of an agreed name since both sides agreed. `known` is its content, where known."""
+
+    content: bool
+    mtime: bool
+    mode: bool
+    known: bytes | None
+
+    @property
+    def any(self) -> bool:
+        return self.content or self.mtime or self.mode
+
+
+def on_both(ask: Callable[[Side], T]) -> tuple[T, T]:
+    """What `ask` finds on the left and on the right. Both are asked before a missing answer is raised, so that
+    everything that must be read is known at once.
+
+    Raises:
+        Unknown: an answer is missing.
+    """
+    try:
+        left = ask(Side.LEFT)
+    except Unknown as unknown:
+        if unknown.problem is None:
+            ask(Side.RIGHT)
+        raise
+    return left, ask(Side.RIGHT)
+
+
+def spelling(name: Name) -> str:
+    """How a name is written on the first side that has it."""
+    return names.basename(name.left_path if name.left is not None else name.right_path)
+
+
+def bring(draft: Draft, merged: Merged, name: Name, source: Side, reason: Because) -> Fate:
+    """Copy what stands at `source` to the other side, with its own properties, unless its name is impossible there."""
+    entry, present = name.there(source), name.entry(source.other)
+    if present is None and impossible_there(draft, name, source):
+        return draft.hold(merged, name, Hold.WAITING)
+    draft.put(name, source, carried(draft.rules, source, entry, present), reason)
+    return draft.agree(merged, name, entry.content)
+
+
+def impossible_there(draft: Draft, name: Name, source: Side) -> bool:
+    """Whether the other side cannot have this name; the reason, with the character, becomes a problem."""
+    obstacle = names.impossible(names.basename(name.path(source)), draft.rules.ability(source.other).names)
+    if obstacle is not None:
+        draft.problem(name, source, Reason.IMPOSSIBLE_NAME, obstacle)
+    return obstacle is not None
+
+
+def carried(rules: Rules, source: Side, entry: Entry, present: Entry | None) -> Entry:
+    """The entry as it should stand on the other side: a mode that one of the sides cannot keep is not carried."""
+    if entry.kind is Kind.LINK or (rules.left.mode and rules.right.mode):
+        return entry
+    if present is not None and present.kind is entry.kind:
+        return replace(entry, mode=present.mode)
+    if rules.ability(source).mode:
+        return entry
+    return replace(entry, mode=0o755 if entry.kind is Kind.DIRECTORY else 0o644)
+
+
+def stamp_changed(name: Name, side: Side, base: Agreed) -> bool:
+    """Whether a side's stat, its mode apart, differs from the remembered one or cannot be believed."""
+    entry, before = name.there(side), base.entry(side)
+    return (
+        entry.mtime_ns != before.mtime_ns
+        or entry.ctime_ns != before.ctime_ns
+        or entry.size != before.size
+        or entry.inode != before.inode
+        or entry.kind is not before.kind
+        or base.racy(side)
+    )
+
+
+def mode_changed(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
+    """Whether a side's permissions differ from the remembered ones, where that root keeps any."""
+    entry = name.there(side)
+    return entry.mode != base.entry(side).mode and entry.kind is not Kind.LINK and draft.rules.ability(side).mode
+
+
+def change(draft: Draft, name: Name, side: Side, base: Agreed) -> Change:
+    """What happened to one side of a verified pair. Stamps that differ without a difference in size are settled by
+    reading: the status may have changed for a chmod, a restore or a hard link, the time for a touch.
+
+    Raises:
+        Unknown: the content must be read first, or could not be.
+    """
+    entry, before = name.there(side), base.entry(side)
+    mode = mode_changed(draft, name, side, base)
+    if not stamp_changed(name, side, base) and not (entry.kind is Kind.FILE and suspect(draft, name, side)):
+        return Change(False, False, mode, before.content)
+    if entry.kind is not before.kind:
+        return Change(True, False, False, None)
+    mtime = entry.kind is Kind.FILE and entry.mtime_ns != before.mtime_ns
+    if entry.kind is Kind.FILE and entry.size != before.size:
+        return Change(True, mtime, mode, None)
+    known = content(draft, name, side)
+    return Change(known != before.content, mtime, mode, known)
+
+
+def touched(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
+    """Whether anything of a side's file or link is not as remembered. Of a pair that was never read, the stat tells.
+
+    Raises:
+        Unknown: the content must be read first, or could not be.
+    """
+    if base.unverified:
+        return stamp_changed(name, side, base) or mode_changed(draft, name, side, base)
+    return change(draft, name, side, base).any
+
+
+def suspect(draft: Draft, name: Name, side: Side) -> bool:
+    """Whether a file must be read before it is believed."""
+    return draft.rules.reread or (side, name.path(side)) in draft.rules.suspects
+
+
+def taken_for_equal(draft: Draft, name: Name) -> bool:
+    """Whether a pair new on both sides may be taken for equal by size and time, unread."""
+    left, right, rules = name.there(Side.LEFT), name.there(Side.RIGHT), draft.rules
+    return (
+        rules.quick
+        and left.kind is Kind.FILE
+        and right.kind is Kind.FILE
+        and left.size == right.size
+        and policy.same_time(left.mtime_ns, right.mtime_ns, rules)
+        and not (suspect(draft, name, Side.LEFT) or suspect(draft, name, Side.RIGHT))
+    )
+
+
+def equal(draft: Draft, name: Name) -> bool:
+    """Whether both sides have the same content. Asks for both at once where they must be read.
+
+    Raises:
+        Unknown: a content must be read first, or could not be.
+    """
+    left, right = name.there(Side.LEFT), name.there(Side.RIGHT)
+    if left.kind is not right.kind or (left.kind is Kind.FILE and left.size != right.size):
+        return False
+    on_left, on_right = on_both(lambda side: content(draft, name, side))
+    return on_left == on_right
+
+
+def content(draft: Draft, name: Name, side: Side) -> bytes:
+    """The content of one side: as remembered while its stamp holds, else as read.
+
+    Raises:
+        Unknown: it must be read first, or it could not be.
+    """
+    entry, base = name.there(side), name.base
+    if entry.content is not None:
+        return entry.content
+    place = name.place(side)
+    found = draft.contents.get(place)
+    if isinstance(found, Problem):
+        raise Unknown(found)
+    if found is not None:
+        return found
+    if base is not None and not suspect(draft, name, side) and not stamp_changed(name, side, base):
+        remembered = base.entry(side).content
+        if remembered is not None:
+            return remembered
+    draft.wanted.needs[place] = entry
+    raise Unknown

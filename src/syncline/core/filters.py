@@ -1,0 +1,65 @@
+"""What is in scope: gitignore patterns, the last match decides, `!` includes again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from syncline.core.model import RelPath
+
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini", ".Trash-*/", "lost+found/", ".nfs*", "~$*")
+"""What systems leave lying about; ignored unless `ignore_litter: false`."""
+
+
+def ignored_by(patterns: Sequence[str]) -> Callable[[RelPath, bool], bool]:
+    """A predicate over (path, is a directory). A path below an ignored directory is never asked for: the scan prunes.
+
+    Raises:
+        ValueError: a pattern is not valid; the message names it.
+    """
+    if not patterns:
+        return _nothing
+    rules = _compile(tuple(patterns))
+
+    def ignored(path: RelPath, directory: bool) -> bool:
+        tested = f"{path}/" if directory else path
+        for include, match in rules:
+            if match(tested):
+                return include
+        return False
+
+    return ignored
+
+
+def scope(patterns: Sequence[str]) -> str:
+    """A digest of the patterns, by which a changed filter is noticed."""
+    return hashlib.blake2b("\0".join(patterns).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def _nothing(path: RelPath, directory: bool) -> bool:
+    return False
+
+
+@cache
+def _compile(patterns: tuple[str, ...]) -> tuple[tuple[bool, Callable[[str], object]], ...]:
+    """(ignore?, match) of each pattern, the last first; neighbours of one sense are one expression."""
+    import re
+
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    runs: list[tuple[bool, list[str]]] = []
+    for pattern in patterns:
+        try:
+            compiled = GitIgnoreSpecPattern(pattern)
+        except ValueError as error:
+            raise ValueError(f"the pattern {pattern!r} is not valid: {error}") from error
+        if compiled.include is None or compiled.regex is None:
+            continue  # a comment or an empty line
+        # pathspec names a group in each expression; many in one would clash
+        expression = re.sub(r"\?P<[^>]+>", "?:", compiled.regex.pattern)
+        if runs and runs[-1][0] is compiled.include:
+            runs[-1][1].append(expression)
+        else:
+            runs.append((compiled.include, [expression]))
+    return tuple((sense, re.compile("|".join(f"(?:{one})" for one in run)).match) for sense, run in reversed(runs))

@@ -1,0 +1,170 @@
+"""Reasons not to start: what a plan would do that a person should see first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from syncline.core import plan as planning
+from syncline.core.model import (
+    SIDES,
+    Action,
+    Guard,
+    Kind,
+    MakeDirectory,
+    Objection,
+    PutFile,
+    PutLink,
+    Remove,
+    Side,
+    Trash,
+)
+
+ALWAYS_ALLOWED = 25
+"""So many files may go, or change at once, without a question. DESIGN: more than 25 and more than 10 %."""
+
+STAGING_RESERVE_BYTES = 64 * 1024
+"""Room for the directories and the marker of the run itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many deletions a run may make unasked: both numbers must be exceeded. None switches one off."""
+
+    deletes: int | None = ALWAYS_ALLOWED
+    deletes_percent: float | None = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the guards look at besides the actions. Per side: files and bytes remembered, files whose content
+    changed, free bytes and inodes (None: not known)."""
+
+    job: str
+    names: dict[Side, str]
+    roots: dict[Side, str]
+    remembered_files: int
+    remembered_bytes: int
+    changed: dict[Side, int]
+    free_bytes: dict[Side, int | None]
+    free_inodes: dict[Side, int | None]
+    mirror: bool
+    first: bool
+    source_empty: bool
+    target_empty: bool
+    limits: Limits
+
+
+def objections(actions: Collection[Action], plan_id: str, seen: Situation) -> list[Objection]:
+    """Every reason not to start this plan."""
+    found = []
+    approve = (
+        f"look at it with 'syncline plan {seen.job} -v'; if it is right: syncline run {seen.job} --approve {plan_id}"
+    )
+    if seen.mirror and seen.source_empty and not seen.target_empty:
+        found.append(
+            Objection(
+                Guard.SOURCE_EMPTY,
+                f"the source {seen.roots[Side.LEFT]} is empty, the target is not",
+                f"is the right drive connected? {approve}",
+                plan_id,
+            )
+        )
+    if seen.mirror and seen.first:
+        extras = [action for action in actions if _removes(action)]
+        if extras:
+            files = sum(_files(action) for action in extras)
+            found.append(
+                Objection(
+                    Guard.FIRST_MIRROR_EXTRAS,
+                    f"{len(extras)} names ({files} files) stand only in the target and would go",
+                    f"{approve}; or say --extras keep",
+                    plan_id,
+                )
+            )
+    for side in SIDES:
+        found += _deletions(actions, plan_id, seen, side, approve)
+        found += _all_changed(plan_id, seen, side, approve)
+        found += _space(actions, seen, side)
+    return found
+
+
+def _deletions(actions: Collection[Action], plan_id: str, seen: Situation, side: Side, approve: str) -> list[Objection]:
+    going = [action for action in actions if _removes(action) and action.at.side is side]
+    files = sum(_files(action) for action in going)
+    size = sum(_bytes(action) for action in going)
+    if not going or seen.remembered_files == 0:
+        return []
+    many = seen.limits.deletes is not None and files > seen.limits.deletes
+    percent = max(
+        100.0 * files / seen.remembered_files,
+        100.0 * size / seen.remembered_bytes if seen.remembered_bytes else 0.0,
+    )
+    large = seen.limits.deletes_percent is not None and percent > seen.limits.deletes_percent
+    if (seen.limits.deletes is not None and not many) or (seen.limits.deletes_percent is not None and not large):
+        return []
+    if seen.limits.deletes is None and seen.limits.deletes_percent is None:
+        return []
+    return [
+        Objection(
+            Guard.TOO_MANY_DELETES,
+            f"{files} of {seen.remembered_files} files ({size} bytes, {percent:.0f} %) would go "
+            f"from {seen.names[side]} ({seen.roots[side]})",
+            approve,
+            plan_id,
+        )
+    ]
+
+
+def _all_changed(plan_id: str, seen: Situation, side: Side, approve: str) -> list[Objection]:
+    changed = seen.changed[side]
+    if changed <= ALWAYS_ALLOWED or changed < seen.remembered_files:
+        return []
+    return [
+        Objection(
+            Guard.ALL_CHANGED,
+            f"the content of all {changed} files of {seen.names[side]} ({seen.roots[side]}) changed at once",
+            f"was it encrypted or restored by something? {approve}",
+            plan_id,
+        )
+    ]
+
+
+def _space(actions: Collection[Action], seen: Situation, side: Side) -> list[Objection]:
+    puts = [action for action in actions if action.at.side is side and isinstance(action, PutFile)]
+    new = sum(isinstance(action, PutFile | PutLink | MakeDirectory) for action in actions if action.at.side is side)
+    need, free, inodes = sum(map(planning.size_of, puts)), seen.free_bytes[side], seen.free_inodes[side]
+    found = []
+    if puts and free is not None and need + STAGING_RESERVE_BYTES > free:
+        found.append(
+            Objection(
+                Guard.NO_SPACE,
+                f"{need} bytes would be written to {seen.names[side]} ({seen.roots[side]}), {free} bytes are free",
+                f"make room there (syncline trash empty {seen.job}) or exclude something",
+            )
+        )
+    if new and inodes is not None and new > inodes:
+        found.append(
+            Objection(
+                Guard.NO_SPACE,
+                f"{new} names would be made in {seen.names[side]} ({seen.roots[side]}), {inodes} inodes are free",
+                "make room there or exclude something",
+            )
+        )
+    return found
+
+
+def _removes(action: Action) -> bool:
+    return isinstance(action, Trash | Remove)
+
+
+def _files(action: Action) -> int:
+    if isinstance(action, Trash):
+        return action.files
+    return int(isinstance(action, Remove) and action.expect is not None and action.expect.kind is Kind.FILE)
+
+
+def _bytes(action: Action) -> int:
+    if isinstance(action, Trash):
+        return action.size
+    return action.expect.size if isinstance(action, Remove) and action.expect is not None else 0

@@ -1,0 +1,226 @@
+"""The packed form of a directory: what a scan compares byte for byte, and what the base stores.
+
+A listing is the records of one side's names, sorted by name; two listings are equal exactly when their bytes are. The
+*beside* holds what a listing does not: contents known so far, and the names that are not agreed. Stored blobs carry
+a checksum. Imports nothing heavy: the process that reads a root imports this module too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from syncline.core.model import Agreed, BaseDirectory, Entry, Hold, Kind, Listing, Unagreed
+from syncline.core.record import RECORD
+
+CHECKSUM_BYTES = 8
+_FLAGS = struct.Struct("<B")
+_LENGTH = struct.Struct("<H")
+_COUNT = struct.Struct("<I")
+_AGREED, _UNVERIFIED, _RACY_LEFT, _RACY_RIGHT, _RESPELLED, _CONTENT = 1, 2, 4, 8, 16, 32
+
+BLAKE3, SHA256 = 1, 2
+"""First byte of a file's content: the algorithm of the digest behind it."""
+
+
+class Damaged(ValueError):
+    """A stored blob does not carry the checksum it was written with."""
+
+
+def pack(listing: Listing) -> bytes:
+    """The bytes of a listing. A scan writes the same form without making entries."""
+    parts = []
+    for name in sorted(listing):
+        entry = listing[name]
+        encoded = name.encode("utf-8", "surrogateescape")
+        parts.append(
+            RECORD.pack(entry.kind, entry.mode, entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode, len(encoded))
+        )
+        parts.append(encoded)
+    return b"".join(parts)
+
+
+def unpack(data: bytes) -> dict[str, Entry]:
+    """The entries of a packed listing, without contents."""
+    return {name: entry for name, entry in _records(data)}
+
+
+def seal(payload: bytes) -> bytes:
+    """`payload` with its checksum behind it, as it is stored."""
+    return payload + _checksum(payload)
+
+
+def unseal(blob: bytes) -> bytes:
+    """The payload of a stored blob.
+
+    Raises:
+        Damaged: the checksum does not fit.
+    """
+    payload, checksum = blob[:-CHECKSUM_BYTES], blob[-CHECKSUM_BYTES:]
+    if len(checksum) < CHECKSUM_BYTES or _checksum(payload) != checksum:
+        raise Damaged("a stored directory does not carry the checksum it was written with")
+    return payload
+
+
+def same(blob: bytes | None, payload: bytes) -> bool:
+    """Whether a stored blob holds exactly this payload."""
+    return blob is not None and len(blob) == len(payload) + CHECKSUM_BYTES and blob.startswith(payload)
+
+
+def subtree_digest(listings: Iterable[tuple[str, bytes]]) -> bytes:
+    """One digest over the packed listings of a directory and all below it, by path relative to that directory."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path, payload in sorted(listings):
+        encoded = path.encode("utf-8", "surrogateescape")
+        digest.update(_COUNT.pack(len(encoded)) + encoded + _COUNT.pack(len(payload)) + payload)
+    return digest.digest()
+
+
+def pack_base(left: Listing, right: Listing, base: BaseDirectory, fold: Callable[[str], str]) -> bytes:
+    """The beside of a directory: flags and contents in the order of the left listing, then the names not agreed.
+
+    Every agreed name must stand in both listings with the entry that was agreed; only its content is stored here.
+    """
+    parts = []
+    for name in sorted(left):
+        agreed = base.agreed.get(fold(name))
+        if agreed is None or agreed.left_name != name or agreed.right_name not in right:
+            parts.append(_FLAGS.pack(0))
+            continue
+        respelled = agreed.right_name != name
+        content = agreed.left.content
+        parts.append(_FLAGS.pack(_AGREED | _flags(agreed) | (_RESPELLED if respelled else 0)))
+        if content is not None:
+            parts.append(_text(content))
+        if respelled:
+            parts.append(_text(agreed.right_name.encode("utf-8", "surrogateescape")))
+    parts.append(_COUNT.pack(len(base.unagreed)))
+    for key in sorted(base.unagreed):
+        parts.append(_pack_unagreed(key, base.unagreed[key]))
+    return b"".join(parts)
+
+
+def unpack_base(left: bytes, right: bytes, beside: bytes, fold: Callable[[str], str]) -> BaseDirectory:
+    """What is remembered of a directory, from its three stored payloads."""
+    reader = _Reader(beside)
+    right_entries = dict(_records(right))
+    agreed: dict[str, Agreed] = {}
+    for name, entry in _records(left):
+        flags = reader.number(_FLAGS)
+        if not flags & _AGREED:
+            continue
+        content = reader.text() if flags & _CONTENT else None
+        right_name = reader.name() if flags & _RESPELLED else name
+        agreed[fold(name)] = _agreed(name, right_name, entry, right_entries[right_name], content, flags)
+    unagreed: dict[str, Unagreed] = {}
+    for _ in range(reader.number(_COUNT)):
+        key, value = _unpack_unagreed(reader)
+        unagreed[key] = value
+    return BaseDirectory(agreed, unagreed)
+
+
+def with_contents(listing: Mapping[str, Entry], contents: Mapping[str, bytes]) -> dict[str, Entry]:
+    """`listing` with the contents that became known."""
+    return {name: _known(entry, contents.get(name)) for name, entry in listing.items()}
+
+
+def _known(entry: Entry, content: bytes | None) -> Entry:
+    if content is None or entry.content == content:
+        return entry
+    return Entry(entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode, content)
+
+
+def _records(data: bytes) -> Iterator[tuple[str, Entry]]:
+    position, end, width = 0, len(data), RECORD.size
+    while position < end:
+        kind, mode, size, mtime_ns, ctime_ns, inode, length = RECORD.unpack_from(data, position)
+        position += width
+        name = data[position : position + length].decode("utf-8", "surrogateescape")
+        position += length
+        yield name, Entry(Kind(kind), size, mtime_ns, mode, ctime_ns, inode)
+
+
+def _flags(agreed: Agreed) -> int:
+    return (
+        (_UNVERIFIED if agreed.unverified else 0)
+        | (_RACY_LEFT if agreed.racy_left else 0)
+        | (_RACY_RIGHT if agreed.racy_right else 0)
+        | (_CONTENT if agreed.left.content is not None else 0)
+    )
+
+
+def _agreed(left_name: str, right_name: str, left: Entry, right: Entry, content: bytes | None, flags: int) -> Agreed:
+    return Agreed(
+        left_name,
+        right_name,
+        _known(left, content),
+        _known(right, content),
+        bool(flags & _UNVERIFIED),
+        bool(flags & _RACY_LEFT),
+        bool(flags & _RACY_RIGHT),
+    )
+
+
+def _pack_unagreed(key: str, value: Unagreed) -> bytes:
+    parts = [_named(key), _named(value.name), _FLAGS.pack(value.hold)]
+    before = value.before
+    if before is None:
+        return b"".join([*parts, _FLAGS.pack(0)])
+    parts.append(_FLAGS.pack(_AGREED | _flags(before)))
+    parts.append(pack({before.left_name: before.left}))
+    parts.append(pack({before.right_name: before.right}))
+    if before.left.content is not None:
+        parts.append(_text(before.left.content))
+    return b"".join(parts)
+
+
+def _unpack_unagreed(reader: _Reader) -> tuple[str, Unagreed]:
+    key, name, hold = reader.name(), reader.name(), Hold(reader.number(_FLAGS))
+    flags = reader.number(_FLAGS)
+    if not flags & _AGREED:
+        return key, Unagreed(name, hold)
+    left_name, left = reader.record()
+    right_name, right = reader.record()
+    content = reader.text() if flags & _CONTENT else None
+    return key, Unagreed(name, hold, _agreed(left_name, right_name, left, right, content, flags))
+
+
+def _text(data: bytes) -> bytes:
+    return _LENGTH.pack(len(data)) + data
+
+
+def _named(name: str) -> bytes:
+    return _text(name.encode("utf-8", "surrogateescape"))
+
+
+def _checksum(payload: bytes) -> bytes:
+    return hashlib.blake2b(payload, digest_size=CHECKSUM_BYTES).digest()
+
+
+class _Reader:
+    """A position in a blob whose checksum has been verified."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = 0
+
+    def number(self, form: struct.Struct) -> int:
+        (value,) = form.unpack_from(self.data, self.position)
+        self.position += form.size
+        return int(value)
+
+    def text(self) -> bytes:
+        length = self.number(_LENGTH)
+        self.position += length
+        return self.data[self.position - length : self.position]
+
+    def name(self) -> str:
+        return self.text().decode("utf-8", "surrogateescape")
+
+    def record(self) -> tuple[str, Entry]:
+        length = int(RECORD.unpack_from(self.data, self.position)[6])
+        end = self.position + RECORD.size + length
+        (pair,) = _records(self.data[self.position : end])
+        self.position = end
+        return pair

@@ -1,0 +1,147 @@
+"""How a conflict is settled: whose version is newer, whose is kept, and how properties are merged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from syncline.core.model import Agreed, Entry, Policy, RelPath, Rule, Side
+from syncline.core.names import NameRules, folding
+
+TIE_NS = 2_000_000_000
+"""Two times closer than this are a tie: FAT keeps times in steps of two seconds."""
+
+EARLIEST_NS = 315_532_800 * 1_000_000_000
+"""1980-01-01 UTC, the first time FAT can express; anything earlier is implausible."""
+
+DAY_NS = 86_400 * 1_000_000_000
+
+
+class Extras(StrEnum):
+    """What a mirror does with what stands only in its target."""
+
+    KEEP = "keep"
+    TRASH = "trash"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """What one root can keep, as far as a merge must know."""
+
+    mode: bool = True
+    symlinks: bool = True
+    ctime: bool = True
+    granularity_ns: int = 10_000_000
+    names: NameRules = NameRules()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything a merge may depend on besides the trees. Times are nanoseconds since 1970.
+
+    `minute` is the minute of detection for clash names, local time, YYYYMMDDHHMM. `quick`: a pair of equal size and
+    time that is new on both sides is taken for equal without reading it. `reread`: every file is read. `extras`: the
+    job is a mirror; None for two ways. `suspects`: places whose content must be read before it is believed.
+    """
+
+    policy: Callable[[RelPath, Rule], Policy]
+    ignored: Callable[[RelPath, bool], bool]
+    now_ns: int
+    minute: str
+    left: Ability = Ability()
+    right: Ability = Ability()
+    quick: bool = False
+    reread: bool = False
+    extras: Extras | None = None
+    suspects: frozenset[tuple[Side, RelPath]] = frozenset()
+
+    def ability(self, side: Side) -> Ability:
+        return self.left if side is Side.LEFT else self.right
+
+    def fold(self) -> Callable[[str], str]:
+        return folding(self.left.names, self.right.names)
+
+    def step_ns(self) -> int:
+        return max(self.left.granularity_ns, self.right.granularity_ns)
+
+
+def newer(left: Entry, right: Entry, rules: Rules) -> Side | None:
+    """The side whose content is newer by its time; None for a tie or when a time is implausible."""
+    for entry in (left, right):
+        if entry.mtime_ns < EARLIEST_NS or entry.mtime_ns > rules.now_ns + DAY_NS:
+            return None
+    difference = left.mtime_ns - right.mtime_ns
+    if abs(difference) <= max(rules.step_ns(), TIE_NS):
+        return None
+    return Side.LEFT if difference > 0 else Side.RIGHT
+
+
+def winner(policy: Policy, left: Entry, right: Entry, rules: Rules) -> Side | None:
+    """The side whose version keeps the name under `policy`; None under `hold`. A tie goes to left."""
+    match policy:
+        case Policy.HOLD:
+            return None
+        case Policy.KEEP_BOTH | Policy.NEWEST:
+            return newer(left, right, rules) or Side.LEFT
+        case Policy.OLDEST:
+            return (newer(left, right, rules) or Side.RIGHT).other
+        case Policy.LARGEST:
+            return Side.RIGHT if right.size > left.size else Side.LEFT
+        case Policy.SMALLEST:
+            return Side.RIGHT if right.size < left.size else Side.LEFT
+        case Policy.LEFT:
+            return Side.LEFT
+        case Policy.RIGHT:
+            return Side.RIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """The permission bits both sides should have, or that they disagree and nobody decided."""
+
+    left: int
+    right: int
+    conflict: bool = False
+    winner: Side | None = None
+
+    def of(self, side: Side) -> int:
+        return self.left if side is Side.LEFT else self.right
+
+
+def merge_mode(base: Agreed | None, left: Entry, right: Entry, policy: Policy, rules: Rules) -> Mode:
+    """The mode of both sides: the one that changed, or by `policy` when both did.
+
+    What a root cannot keep is never read from it: its mode does not count, and none is set there.
+    `newest` means the later change of status where both roots keep it, else left.
+    """
+    if not (rules.left.mode and rules.right.mode):
+        return Mode(left.mode, right.mode)
+    if left.mode == right.mode:
+        return Mode(left.mode, right.mode)
+    if base is not None:
+        on_left, on_right = left.mode != base.left.mode, right.mode != base.right.mode
+        if not (on_left or on_right):
+            return Mode(left.mode, right.mode)
+        if not (on_left and on_right):
+            mode = left.mode if on_left else right.mode
+            return Mode(mode, mode)
+    if policy is Policy.HOLD:
+        return Mode(left.mode, right.mode, conflict=True)
+    side = Side.LEFT
+    if policy is Policy.RIGHT:
+        side = Side.RIGHT
+    elif policy is Policy.NEWEST and rules.left.ctime and rules.right.ctime and right.ctime_ns > left.ctime_ns:
+        side = Side.RIGHT
+    mode = left.mode if side is Side.LEFT else right.mode
+    return Mode(mode, mode, conflict=True, winner=side)
+
+
+def same_time(left_ns: int, right_ns: int, rules: Rules) -> bool:
+    """Whether two times are equal as far as both roots can tell.
+
+    A microsecond covers NTFS, which keeps steps of 100 ns; a root that keeps whole seconds is compared by its step.
+    """
+    step = rules.step_ns()
+    return abs(left_ns - right_ns) < (step if step >= TIE_NS // 4 else 1_000)

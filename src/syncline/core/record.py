@@ -1,0 +1,27 @@
+"""The stored form of one name in a listing, and the names that are ours.
+
+Here and not in `model` or `listing`, because the small process that reads a root imports this module and must not
+pay for more. Nothing but constants belongs here.
+"""
+
+from __future__ import annotations
+
+import struct
+
+RECORD = struct.Struct("<BHQqqQH")
+"""kind, mode, size, mtime_ns, ctime_ns, inode, length of the name that follows."""
+
+FILE, DIRECTORY, LINK, SPECIAL, UNKNOWN, MOUNT = 1, 2, 3, 4, 5, 6
+"""What stands at a path; `syncline.core.model.Kind` gives these numbers their meaning."""
+
+PERMISSIONS = 0o777
+"""The mode bits that are compared and carried. Set-id and sticky bits are neither read nor carried."""
+
+PRIVATE = ".syncline"
+"""The directory of ours in each root; one that holds a marker is never synchronised, at whatever depth."""
+
+MARKER = "root.json"
+"""The file in the private directory that says which root this is."""
+
+LATEST_NS, EARLIEST_NS = (1 << 63) - 1, -(1 << 63)
+"""The times a record can hold (years 1677 to 2262). File systems hold later ones: those are read as the last one."""

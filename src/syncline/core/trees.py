@@ -1,0 +1,135 @@
+"""What a merge looks at (three views of each directory that differs) and what it draws up (wants for both sides)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol
+
+from syncline.core.model import (
+    BaseDirectory,
+    Conflict,
+    Entry,
+    Gone,
+    Hold,
+    Look,
+    Place,
+    Problem,
+    RelPath,
+    Side,
+    Unagreed,
+    Want,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Triple:
+    """One directory as remembered and as seen on both sides. `row` is its row in the base, None when it is new.
+
+    Both paths are always set: on a side where the directory is absent, it is the path it would have.
+    """
+
+    left_path: RelPath
+    right_path: RelPath
+    row: int | None
+    base: BaseDirectory
+    left: Look
+    right: Look
+
+    def path(self, side: Side) -> RelPath:
+        return self.left_path if side is Side.LEFT else self.right_path
+
+    def look(self, side: Side) -> Look:
+        return self.left if side is Side.LEFT else self.right
+
+
+class Trees(Protocol):
+    """Where the merge finds the directories below one that differs."""
+
+    def child(self, above: Triple, key: str, left_name: str, right_name: str) -> Triple | None:
+        """A directory below `above`; None when both sides still are as remembered, be that agreed, held or absent.
+
+        Where one side has no directory of this name, its look is None, for the directory and for all below it.
+        """
+
+    def frozen_above(self, top: Triple) -> bool:
+        """Whether a directory above `top` could not be seen on one of the sides."""
+
+
+class Fate(IntEnum):
+    """What becomes of a name whose counterpart is missing on the other side; a directory's is the highest in it."""
+
+    GONE = 0  # nothing is left of it
+    STAYS = 1  # out of scope, or not in step by the wish of the user: it stays where it is
+    FROZEN = 2  # not seen, not possible or not decided yet: neither it nor what is above it can be settled now
+    LIVES = 3  # it is wanted on both sides
+
+
+@dataclass(slots=True)
+class Merged:
+    """One directory after its merge: for every name either what is agreed of it or why it is not.
+
+    A name is agreed once both sides show it and its actions, if any, have succeeded. `contents` holds what became
+    known of an agreed name, `unverified` the pairs taken for equal by size and time alone, `taken` the folded names no
+    clash file can have.
+    """
+
+    at: Triple
+    contents: dict[str, bytes | None] = field(default_factory=dict)
+    unverified: set[str] = field(default_factory=set)
+    holds: dict[str, Unagreed] = field(default_factory=dict)
+    forgotten: list[str] = field(default_factory=list)
+    files: dict[Side, int] = field(default_factory=lambda: {Side.LEFT: 0, Side.RIGHT: 0})
+    both: int = 0
+    taken: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What a merge drew up. A path that is not mentioned in `wants` is not touched.
+
+    `needs` are contents the merge must know before it can decide: it is run again once they are known.
+    `changed` counts, per side, the files whose content is not the remembered one.
+    """
+
+    wants: dict[Side, dict[RelPath, Want | Gone]] = field(default_factory=lambda: {Side.LEFT: {}, Side.RIGHT: {}})
+    conflicts: list[Conflict] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    directories: list[Merged] = field(default_factory=list)
+    needs: dict[Place, Entry] = field(default_factory=dict)
+    changed: dict[Side, int] = field(default_factory=lambda: {Side.LEFT: 0, Side.RIGHT: 0})
+    seen: dict[Place, Entry] = field(default_factory=dict)
+
+    def include(self, other: Wanted) -> None:
+        """Take over everything that `other` holds."""
+        for side in (Side.LEFT, Side.RIGHT):
+            self.wants[side].update(other.wants[side])
+            self.changed[side] += other.changed[side]
+        self.conflicts += other.conflicts
+        self.problems += other.problems
+        self.directories += other.directories
+        self.needs.update(other.needs)
+        self.seen.update(other.seen)
+
+
+Contents = Mapping[Place, "bytes | Problem"]
+"""Contents read on demand: a digest or link target, or why it could not be read."""
+
+
+def hold(name: str, why: Hold, base: BaseDirectory, key: str) -> Unagreed:
+    """A name that is not agreed; what had been agreed of it before is kept with it."""
+    before = base.agreed.get(key)
+    if before is None and (earlier := base.unagreed.get(key)) is not None:
+        before = earlier.before
+    return Unagreed(name, why, before)
+
+
+def count(merged: Iterable[Merged]) -> tuple[int, int, int]:
+    """Regular files in scope in these directories: left, right, on both sides."""
+    left = right = both = 0
+    for directory in merged:
+        left += directory.files[Side.LEFT]
+        right += directory.files[Side.RIGHT]
+        both += directory.both
+    return left, right, both

@@ -1,0 +1,226 @@
+"""Looking at both roots and drawing up a plan: reads, and changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from syncline.core import filters, guard, trees
+from syncline.core import plan as planning
+from syncline.core.merge import merge
+from syncline.core.model import (
+    SIDES,
+    Action,
+    Counts,
+    Guard,
+    Kind,
+    Objection,
+    Place,
+    Plan,
+    Problem,
+    RelPath,
+    Rule,
+    Side,
+)
+from syncline.core.policy import Ability, Rules
+from syncline.core.trees import Wanted
+from syncline.engine.standing import Standing
+from syncline.engine.world import Ask, World
+from syncline.errors import RootLost
+from syncline.execute.remember import Clocks
+from syncline.fs.root import Root
+from syncline.jobs.kind import Job, disposal, patterns
+from syncline.scanner.client import Observed, read_contents
+from syncline.scanner.walk import Scan, walk
+from syncline.store.base import BaseStore
+
+WORTH_WAITING_NS = 100_000_000
+"""A clock that steps at least this often is waited for, so that no stamp of it can hide a later change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A plan, and what is needed to carry it out and to remember it."""
+
+    plan: Plan
+    wanted: Wanted
+    observed: Observed
+    clocks: Clocks
+    scope: str
+    fold: Callable[[str], str]
+
+
+def look(
+    job: Job,
+    world: World,
+    ask: Ask,
+    standing: Standing,
+    base: BaseStore,
+    suspects: frozenset[tuple[Side, RelPath]] = frozenset(),
+) -> Findings:
+    """Scan both roots, merge, and draw up the plan.
+
+    Raises: RootLost when a root is not there any more.
+    """
+    ignored = filters.ignored_by(patterns(job.settings))
+    scope = filters.scope(patterns(job.settings))
+    rescope = world.record is not None and not standing.first and world.record.scope != scope
+    scans = {side: _scan(world.roots[side], side, base, ignored, ask, rescope=rescope) for side in SIDES}
+    clocks = _wait(world, scans)
+    rules = _rules(job, world, ask, standing, ignored, suspects)
+    fold = rules.fold()
+    observed = Observed(scans, base, fold)
+    wanted = _merge(world, observed, rules)
+    actions = planning.compare(wanted, disposal(job.settings))
+    plan = _plan(job, world, standing, base, scans, observed, wanted, actions)
+    return Findings(plan, wanted, observed, clocks, scope, fold)
+
+
+def _scan(
+    root: Root, side: Side, base: BaseStore, ignored: Callable[[RelPath, bool], bool], ask: Ask, *, rescope: bool
+) -> Scan:
+    scan = walk(root, side, base, lambda path: ignored(path, True), everything=ask.full or rescope, rescope=rescope)
+    if not root.alive():
+        raise RootLost(
+            f"{root.path} went away while it was looked at", hint="connect it again and run once more; nothing was done"
+        )
+    return scan
+
+
+def _wait(world: World, scans: dict[Side, Scan]) -> Clocks:
+    """Wait until the clocks of both roots have passed every stamp just read, where that takes no time to speak of."""
+    steps = {side: world.roots[side].capabilities.granularity_ns for side in SIDES}
+    quick = [step for step in steps.values() if step < WORTH_WAITING_NS]
+    if quick and any(scans[side].changed for side in SIDES):
+        time.sleep(max(quick) / 1e9)
+    left = {side: step if step >= WORTH_WAITING_NS else 0 for side, step in steps.items()}
+    return Clocks(int(world.now().timestamp() * 1e9), left)
+
+
+def _rules(
+    job: Job,
+    world: World,
+    ask: Ask,
+    standing: Standing,
+    ignored: Callable[[RelPath, bool], bool],
+    suspects: frozenset[tuple[Side, RelPath]],
+) -> Rules:
+    now = world.now()
+    first = standing.first or (world.record is not None and not world.record.complete)
+
+    def policy(path: RelPath, rule: Rule):  # type: ignore[no-untyped-def]  # the kind's own type says it
+        return job.kind.policy(job.settings, path, rule)
+
+    return Rules(
+        policy=policy,
+        ignored=ignored,
+        now_ns=int(now.timestamp() * 1e9),
+        minute=now.strftime("%Y%m%d%H%M"),
+        left=_ability(world.roots[Side.LEFT]),
+        right=_ability(world.roots[Side.RIGHT]),
+        quick=first and job.settings.compare == "quick",
+        reread=ask.full,
+        extras=job.kind.extras(job.settings),
+        suspects=suspects,
+    )
+
+
+def _ability(root: Root) -> Ability:
+    able = root.capabilities
+    return Ability(able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names)
+
+
+def _merge(world: World, observed: Observed, rules: Rules) -> Wanted:
+    """Merge every directory that differs; contents that turn out to be needed are read, and the merge is run again."""
+    whole = Wanted()
+    contents: dict[Place, bytes | Problem] = {}
+    for top in observed.tops():
+        while True:
+            wanted = merge(top, observed, rules, contents)
+            missing = {place: entry for place, entry in wanted.needs.items() if place not in contents}
+            if not missing:
+                break
+            contents.update(read_contents(world.roots, missing))
+        whole.include(wanted)
+    return whole
+
+
+def _plan(
+    job: Job,
+    world: World,
+    standing: Standing,
+    base: BaseStore,
+    scans: dict[Side, Scan],
+    observed: Observed,
+    wanted: Wanted,
+    actions: list[Action],
+) -> Plan:
+    conflicts = tuple(sorted(wanted.conflicts, key=lambda conflict: conflict.path))
+    problems = tuple(sorted(set(wanted.problems), key=lambda problem: (problem.place.path, problem.place.side)))
+    identity = planning.plan_id(job.name, actions, conflicts)
+    files, size = base.totals()
+    counts = _counts(files, observed, wanted)
+    objections = [*standing.objections, *_unseen(job, world, scans)]
+    if not objections:
+        space = {side: world.roots[side].space() for side in SIDES if job.kind.writes(side)}
+        seen = guard.Situation(
+            job=job.name,
+            names={side: job.kind.root_name(side) for side in SIDES},
+            roots={side: world.roots[side].path for side in SIDES},
+            remembered_files=files,
+            remembered_bytes=size,
+            changed=wanted.changed,
+            free_bytes={side: space[side].free_bytes if side in space else None for side in SIDES},
+            free_inodes={side: space[side].free_inodes if side in space else None for side in SIDES},
+            mirror=not job.kind.writes_left,
+            first=files == 0,
+            source_empty=counts.left == 0 and _only_directories(wanted, Side.LEFT),
+            target_empty=counts.right == 0,
+            limits=job.settings.limits,
+        )
+        objections += guard.objections(actions, identity, seen)
+    return Plan(
+        id=identity,
+        job=job.name,
+        kind=job.kind.name,
+        actions=actions,
+        conflicts=conflicts,
+        problems=problems,
+        objections=tuple(objections),
+        agreed=counts.both,
+        counts=counts,
+        first=standing.first,
+        notes=standing.notes,
+    )
+
+
+def _unseen(job: Job, world: World, scans: dict[Side, Scan]) -> list[Objection]:
+    return [
+        Objection(
+            Guard.INCOMPLETE_SCAN,
+            f"{job.kind.root_name(side)} {world.roots[side].path} could not be read",
+            "see who owns it and what its permissions are, or whether its disk has faults",
+        )
+        for side in SIDES
+        if not scans[side].complete
+    ]
+
+
+def _counts(remembered: int, observed: Observed, wanted: Wanted) -> Counts:
+    """Regular files in scope: the remembered ones of directories that did not differ, and those that were counted."""
+    left, right, both = trees.count(wanted.directories)
+    unlooked = remembered - sum(
+        observed.rows[directory.at.row].files for directory in wanted.directories if directory.at.row is not None
+    )
+    return Counts(unlooked + left, unlooked + right, unlooked + both)
+
+
+def _only_directories(wanted: Wanted, side: Side) -> bool:
+    """Whether nothing but directories was seen on a side, in the directories that differ."""
+    return not any(
+        entry.kind is Kind.LINK
+        for directory in wanted.directories
+        if isinstance(look := directory.at.look(side), dict)
+        for entry in look.values()
+    )

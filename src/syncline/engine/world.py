@@ -1,0 +1,39 @@
+"""What a run works in: opened roots, the state, the clock, and what a person asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncline.core.model import Side
+from syncline.fs.root import Root
+from syncline.store.db import Store
+from syncline.store.jobs import Job as Remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a person asked of a run. `approve` is the id of a plan they have read."""
+
+    dry_run: bool = False
+    approve: str | None = None
+    full: bool = False
+    note: str | None = None
+
+
+@dataclass(slots=True)
+class World:
+    """Everything a run touches. `record` is what the state knows of the job, None when it is new.
+
+    `now` tells the time with its zone, `run_id` makes a new id, `stopped` gives the number of the signal that asked
+    the run to stop, None while there was none. `filesystems` are the identities of both roots' file systems.
+    """
+
+    roots: Mapping[Side, Root]
+    store: Store
+    record: Remembered | None
+    now: Callable[[], datetime]
+    run_id: Callable[[], str]
+    stopped: Callable[[], int | None]
+    filesystems: Mapping[Side, str]

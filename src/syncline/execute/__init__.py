@@ -1,0 +1,1 @@
+"""Carrying a plan out so that a crash at any instant loses nothing, and finishing what a crash left begun."""

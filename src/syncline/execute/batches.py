@@ -1,0 +1,235 @@
+"""Carrying out a plan batch by batch: journal, stage, make durable, commit, make durable, journal.
+
+Durability is bought once per batch instead of once per file. What a crash leaves of a batch is explained by its
+journal rows, which were written before anything could be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from syncline.core import plan as planning
+from syncline.core.model import (
+    Action,
+    ActionDone,
+    ActionFailed,
+    Event,
+    Place,
+    Problem,
+    Progress,
+    Reason,
+    RelPath,
+    Side,
+)
+from syncline.errors import PathError
+from syncline.execute import perform
+from syncline.execute.perform import Site, Staged
+from syncline.execute.transfer import Names
+from syncline.fs.root import Root
+from syncline.store.db import Store
+from syncline.store.journal import Journal
+
+BATCH_ACTIONS = 1000
+BATCH_BYTES = 256_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """An action with its number in the run's journal."""
+
+    number: int
+    action: Action
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a run has come."""
+
+    total_actions: int
+    total_bytes: int
+    actions: int = 0
+    bytes: int = 0
+
+    def progress(self, path: RelPath | None = None) -> Progress:
+        return Progress(self.bytes, self.total_bytes, self.actions, self.total_actions, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Where a batch is written down: the state, the journal in it, the run, and what to write when a batch is done."""
+
+    store: Store
+    journal: Journal
+    run: str
+    remember: Callable[[], object]
+
+
+def carry_out(actions: Sequence[Action] | Iterable[Action], site: Site, books: Books, tally: Tally) -> Iterator[Event]:
+    """Do what a plan says. Stops between two actions when `site.stop()` is true.
+
+    Raises:
+        RootLost: a root went away; what had been done is in the journal.
+        StateError: the journal cannot be written; nothing more was done after that.
+    """
+    number = 1
+    for batch in batches(actions):
+        if site.stop():
+            return
+        numbered = [Numbered(number + index, action) for index, action in enumerate(batch)]
+        number += len(batch)
+        yield from _carry_out_batch(numbered, site, books, tally)
+
+
+def batches(actions: Iterable[Action]) -> Iterator[list[Action]]:
+    """Consecutive actions, so many as may be staged at once; a group is never divided."""
+    batch: list[Action] = []
+    size = 0
+    for action in actions:
+        full = len(batch) >= BATCH_ACTIONS or size + planning.size_of(action) > BATCH_BYTES
+        if batch and full and (action.group is None or action.group != batch[-1].group):
+            yield batch
+            batch, size = [], 0
+        batch.append(action)
+        size += planning.size_of(action)
+    if batch:
+        yield batch
+
+
+def _carry_out_batch(batch: list[Numbered], site: Site, books: Books, tally: Tally) -> Iterator[Event]:
+    with books.store.transaction():
+        books.journal.begin(books.run, [(item.number, item.action.group, item.action, None) for item in batch])
+    failures: dict[int, Problem] = {}
+    trashed: dict[int, RelPath | None] = {}
+    try:
+        staged = yield from _stage(batch, site, books.run, failures, tally)
+        _flush(
+            site.roots, [Place(item.action.at.side, _names(books, item).new) for item in staged_items(batch, staged)]
+        )
+        for unit in _units(batch):
+            _commit_unit(unit, site, books, staged, failures, trashed)
+        _flush(site.roots, [item.action.at for item in batch if item.number in trashed])
+    finally:
+        for item in batch:
+            failed = item.number not in trashed
+            site.results.settle(item.action, failed=failed)
+        with books.store.transaction():
+            _write_down(batch, site, books, failures, trashed)
+            books.remember()
+    for item in batch:
+        tally.actions += 1
+        if item.number in trashed:
+            yield ActionDone(item.number, item.action)
+        else:
+            problem = failures.get(item.number) or _interrupted(item.action)
+            yield ActionFailed(item.number, item.action, problem, skipped=item.number not in failures)
+    yield tally.progress()
+
+
+def staged_items(batch: list[Numbered], staged: Mapping[int, Staged]) -> list[Numbered]:
+    """Those of a batch that have an object in staging."""
+    return [item for item in batch if (found := staged.get(item.number)) is not None and found.entry is not None]
+
+
+def _stage(
+    batch: list[Numbered], site: Site, run: str, failures: dict[int, Problem], tally: Tally
+) -> Generator[Event, None, dict[int, Staged]]:
+    """Stage every action of a batch; returns what was staged by number."""
+    staged: dict[int, Staged] = {}
+    for item in batch:
+        if site.stop():
+            break
+        before, size = tally.bytes, planning.size_of(item.action)
+        try:
+            for step in perform.stage(site, item.action, Names(run, item.number)):
+                if isinstance(step, Staged):
+                    staged[item.number] = step
+                else:
+                    tally.bytes += step
+                    yield tally.progress(item.action.at.path)
+        except PathError as error:
+            if not site.stop():
+                failures[item.number] = _problem(item.action, error)
+        tally.bytes = before + size
+    return staged
+
+
+def _commit_unit(
+    unit: list[Numbered],
+    site: Site,
+    books: Books,
+    staged: Mapping[int, Staged],
+    failures: dict[int, Problem],
+    trashed: dict[int, RelPath | None],
+) -> None:
+    """Commit one action, or a group: it is begun only when all of it is staged, and stops at its first failure."""
+    if all(item.number in staged for item in unit):
+        for item in unit:
+            try:
+                own = _names(books, item)
+                trashed[item.number] = perform.commit(site, item.action, own, staged[item.number])
+            except PathError as error:
+                failures[item.number] = _problem(item.action, error)
+                break
+    for item in unit:
+        if item.number not in trashed and item.number in staged:
+            perform.discard(site, item.action, _names(books, item))
+            if item.number not in failures and not site.stop():
+                blamed = next((failures[other.number] for other in unit if other.number in failures), None)
+                failures[item.number] = blamed or _interrupted(item.action)
+
+
+def _write_down(
+    batch: list[Numbered],
+    site: Site,
+    books: Books,
+    failures: Mapping[int, Problem],
+    trashed: Mapping[int, RelPath | None],
+) -> None:
+    done = [
+        (item.number, site.results.entries.get(item.action.at), trashed[item.number])
+        for item in batch
+        if item.number in trashed
+    ]
+    books.journal.done(books.run, done)
+    books.journal.failed(
+        books.run,
+        [
+            (item.number, failures.get(item.number) or _interrupted(item.action), item.number not in failures)
+            for item in batch
+            if item.number not in trashed
+        ],
+    )
+
+
+def _flush(roots: Mapping[Side, Root], places: Iterable[Place]) -> None:
+    by_side: dict[Side, list[RelPath]] = {}
+    for place in places:
+        by_side.setdefault(place.side, []).append(place.path)
+    for side, paths in by_side.items():
+        roots[side].flush(paths)
+
+
+def _units(batch: list[Numbered]) -> Iterator[list[Numbered]]:
+    """Single actions, and groups as they stand together."""
+    unit: list[Numbered] = []
+    for item in batch:
+        if unit and (item.action.group is None or item.action.group != unit[-1].action.group):
+            yield unit
+            unit = []
+        unit.append(item)
+    if unit:
+        yield unit
+
+
+def _names(books: Books, item: Numbered) -> Names:
+    return Names(books.run, item.number)
+
+
+def _problem(action: Action, error: PathError) -> Problem:
+    side = action.because.place.side if error.path == action.because.place.path else action.at.side
+    return Problem(Place(side, RelPath(error.path)), Reason(error.reason), error.detail)
+
+
+def _interrupted(action: Action) -> Problem:
+    return Problem(action.at, Reason.BUSY, "not reached: the run was stopped before it")

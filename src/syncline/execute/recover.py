@@ -1,0 +1,236 @@
+"""Finishing what a crash left begun, before anything is scanned or merged.
+
+The journal says what each action of an interrupted run was about to do, and under which names. What a `swap-` name
+holds is told by comparing it with what the plan saw: the user's old version goes where the action would have put it,
+our own copy is removed. A group of which something had been done is finished forward; everything else is left to the
+next merge, which sees the files as they are. What no journal explains goes to the trash, never away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from syncline.core.model import (
+    PRIVATE,
+    Action,
+    Entry,
+    Kind,
+    MakeDirectory,
+    Place,
+    Problem,
+    PutFile,
+    PutLink,
+    Reason,
+    RelPath,
+    Remove,
+    SetProperties,
+    Side,
+    Trash,
+)
+from syncline.errors import PathError
+from syncline.execute import perform, transfer
+from syncline.execute.perform import Site, Staged
+from syncline.execute.results import Results
+from syncline.execute.transfer import STAGING, TRASH, Names
+from syncline.fs.root import Root
+from syncline.store.db import Store
+from syncline.store.journal import Journal, Step
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What recovery found: how many actions had been begun, what it finished, and places whose content is in doubt."""
+
+    begun: int = 0
+    finished: int = 0
+    suspects: set[tuple[Side, RelPath]] = field(default_factory=set)
+
+
+def recover(roots: Mapping[Side, Root], store: Store, journal: Journal, job: str) -> Recovered:
+    """Settle every unfinished action of a job. May itself be killed at any step and run again.
+
+    Raises: PathError, RootLost, StateError: nothing may be merged before recovery has come to its end.
+    """
+    begun = list(journal.unfinished(job))
+    recovered = Recovered(begun=len(begun))
+    for unit in _units(begun):
+        site = Site(roots, Results(), lambda: False)
+        outcomes: dict[int, tuple[Entry | None, RelPath | None]] = {}
+        trashed = {item.number: _settle(roots, item) for item in unit}
+        effective = [item for item in unit if trashed[item.number] or _took_effect(roots, item)]
+        for item in unit:
+            recovered.suspects.update(_in_doubt(item.action))
+            if item in effective:
+                outcomes[item.number] = (roots[item.action.at.side].entry(item.action.at.path), trashed[item.number])
+            elif effective:
+                done = _finish(site, item)
+                if done is not None:
+                    outcomes[item.number] = done
+                    recovered.finished += 1
+        _close(store, journal, unit, outcomes)
+    return recovered
+
+
+def clear_staging(root: Root, run: str, unfinished: Iterable[str]) -> None:
+    """Empty the staging directory of a locked root: our own copies go, anything unexplained goes to the trash.
+
+    `unfinished`: runs (of other jobs on this root) whose journal still explains their names. Raises: PathError.
+    """
+    busy = tuple(unfinished)
+    for name in root.names(STAGING):
+        if any(other in name for other in busy):
+            continue
+        path = RelPath(f"{STAGING}/{name}")
+        entry = root.entry(path)
+        if entry is None:
+            continue
+        if name.startswith("new-"):
+            if entry.kind is Kind.DIRECTORY:
+                root.remove_directory(path)
+            else:
+                root.remove(path)
+        else:
+            _to_trash(root, path, RelPath(f"{TRASH}/{run}/{PRIVATE}-{name}"))
+
+
+def _settle(roots: Mapping[Side, Root], item: Step) -> RelPath | None:
+    """Move what an exchange displaced to where the action would have put it; its path in the trash, if it went there."""
+    action, own = item.action, Names(item.run, item.number)
+    root = roots[action.at.side]
+    parked = root.entry(own.swap)
+    if parked is None:
+        return _already_kept(root, action, own)
+    if action.expect is not None and transfer.same_object(action.expect, parked):
+        aside = getattr(action, "aside", None)
+        if isinstance(action, Remove) and root.entry(action.at.path) is None:
+            root.rename(own.swap, action.at.path)  # nothing was removed yet: the next plan decides again
+            return None
+        keep = (
+            aside if aside is not None and root.entry(aside) is None else transfer.free_trash(root, own, action.at.path)
+        )
+        transfer.make_parents(root, keep)
+        root.rename(own.swap, keep)
+        return keep
+    if _is_ours(action, parked) and _still_there(root, action):
+        if parked.kind is Kind.DIRECTORY:
+            root.remove_directory(own.swap)
+        else:
+            root.remove(own.swap)
+        return None
+    _to_trash(root, own.swap, own.trash(action.at.path))
+    return None
+
+
+def _already_kept(root: Root, action: Action, own: Names) -> RelPath | None:
+    """Where the trash has what this action displaced; a second name for what still stands there is taken back."""
+    kept = own.trash(action.at.path)
+    found = root.entry(kept) if action.expect is not None else None
+    if found is None:
+        return None
+    if action.expect is not None and _still_there(root, action) and 0 < found.inode == action.expect.inode:
+        root.remove(kept)
+        return None
+    return kept
+
+
+def _is_ours(action: Action, parked: Entry) -> bool:
+    """Whether a parked object can be the copy we staged: it has the wanted kind, size and time."""
+    entry: Entry | None = getattr(action, "entry", None)
+    if entry is None or entry.kind is not parked.kind:
+        return False
+    return parked.kind is not Kind.FILE or (entry.size, entry.mtime_ns) == (parked.size, parked.mtime_ns)
+
+
+def _still_there(root: Root, action: Action) -> bool:
+    return action.expect is not None and transfer.same_object(action.expect, root.entry(action.at.path))
+
+
+def _took_effect(roots: Mapping[Side, Root], item: Step) -> bool:
+    """Whether the tree already shows what an action wanted."""
+    action = item.action
+    root = roots[action.at.side]
+    found = root.entry(action.at.path)
+    match action:
+        case PutFile(entry=entry) | PutLink(entry=entry):
+            return (
+                found is not None
+                and found.kind is entry.kind
+                and (entry.kind is Kind.LINK or (found.size, found.mtime_ns) == (entry.size, entry.mtime_ns))
+                and not (action.expect is not None and transfer.same_object(action.expect, found))
+            )
+        case MakeDirectory():
+            return found is not None and found.kind is Kind.DIRECTORY
+        case Trash() | Remove():
+            return found is None
+        case SetProperties():
+            return found is not None and found.mode == action.entry.mode
+        case _:
+            return False
+
+
+def _finish(site: Site, item: Step) -> tuple[Entry | None, RelPath | None] | None:
+    """Carry out a member of a begun group; None when its place or reason is not what it was."""
+    action, own = item.action, Names(item.run, item.number)
+    root = site.roots[action.at.side]
+    staged = Staged()
+    try:
+        left_over = root.entry(own.new)
+        if left_over is not None:
+            (root.remove_directory if left_over.kind is Kind.DIRECTORY else root.remove)(own.new)
+        for step in perform.stage(site, action, own):
+            if isinstance(step, Staged):
+                staged = step
+        root.flush([own.new] if staged.entry is not None else [])
+        trashed = perform.commit(site, action, own, staged)
+        root.flush([action.at.path])
+    except PathError:
+        perform.discard(site, action, own)
+        return None
+    return site.results.entries.get(action.at), trashed
+
+
+def _close(
+    store: Store, journal: Journal, unit: Sequence[Step], outcomes: Mapping[int, tuple[Entry | None, RelPath | None]]
+) -> None:
+    run = unit[0].run
+    with store.transaction():
+        journal.done(run, [(number, entry, trashed) for number, (entry, trashed) in outcomes.items()])
+        journal.failed(
+            run,
+            [
+                (item.number, Problem(item.action.at, Reason.BUSY, "the run was cut off before it; planned anew"), True)
+                for item in unit
+                if item.number not in outcomes
+            ],
+        )
+
+
+def _units(begun: Sequence[Step]) -> list[list[Step]]:
+    units: list[list[Step]] = []
+    for item in begun:
+        group = item.action.group
+        if units and group is not None and units[-1][-1].run == item.run and units[-1][-1].action.group == group:
+            units[-1].append(item)
+        else:
+            units.append([item])
+    return units
+
+
+def _in_doubt(action: Action) -> list[tuple[Side, RelPath]]:
+    places: list[Place] = [action.at]
+    if isinstance(action, PutFile):
+        places.append(action.source)
+    aside = getattr(action, "aside", None)
+    if aside is not None:
+        places.append(Place(action.at.side, aside))
+    return [(place.side, place.path) for place in places]
+
+
+def _to_trash(root: Root, path: RelPath, wanted: RelPath) -> None:
+    keep, attempt = wanted, 1
+    while root.entry(keep) is not None:
+        attempt += 1
+        keep = RelPath(f"{wanted}~{attempt}")
+    transfer.make_parents(root, keep)
+    root.rename(path, keep)

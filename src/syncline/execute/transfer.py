@@ -1,0 +1,257 @@
+"""Staging a new version beside the tree, and exchanging it with the old one: steps every action is made of.
+
+A version is complete, hashed and durable under `.syncline/staging` before its name is touched. What it displaces is
+looked at *after* the exchange and put back if it is not what the plan saw, so no unseen version is ever replaced.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from syncline.core import listing, names
+from syncline.core.model import PRIVATE, Entry, Kind, Place, Reason, RelPath
+from syncline.errors import PathError
+from syncline.fs.root import Root
+from syncline.scanner.client import content_of, new_digest, same_file
+
+STAGING = RelPath(f"{PRIVATE}/staging")
+TRASH = RelPath(f"{PRIVATE}/trash")
+ATTEMPTS = 3
+FIRST_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Where one action of one run stages, parks what it displaces, and what goes to the trash."""
+
+    run: str
+    number: int
+
+    @property
+    def new(self) -> RelPath:
+        return RelPath(f"{STAGING}/new-{self.run}-{self.number}")
+
+    @property
+    def swap(self) -> RelPath:
+        """Since directly before an exchange: afterwards this name holds the user's old version."""
+        return RelPath(f"{STAGING}/swap-{self.run}-{self.number}")
+
+    def trash(self, path: RelPath, attempt: int = 1) -> RelPath:
+        return RelPath(f"{TRASH}/{self.run}/{path}" + (f"~{attempt}" if attempt > 1 else ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A staged file: its entry with the content's digest, and the source's entry as it was verified around the copy."""
+
+    entry: Entry
+    source: Entry
+
+
+def copy_file(
+    source: Root,
+    place: Place,
+    expect: Entry,
+    target: Root,
+    staged: RelPath,
+    *,
+    mtime_ns: int,
+    mode: int | None,
+    stop: Callable[[], bool],
+) -> Iterator[int | Copied]:
+    """Copy and hash in one pass; yields the bytes copied so far, and last what was staged.
+
+    A source that changes meanwhile is tried again after a pause, then given up as busy.
+
+    Raises:
+        PathError: the source cannot be read or keeps changing, the target cannot be written. Nothing is left staged.
+    """
+    pause_s, seen = FIRST_PAUSE_S, expect
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            yield from _copy_once(source, place, seen, target, staged, mtime_ns if attempt == 1 else None, mode, stop)
+            return
+        except PathError as error:
+            if error.reason not in (Reason.CHANGED_WHILE_COPIED, Reason.BUSY) or stop():
+                raise
+            if attempt == ATTEMPTS:
+                raise PathError(Reason.BUSY, place.path, f"{error.detail}; tried {ATTEMPTS} times") from error
+        time.sleep(pause_s)
+        pause_s *= 2
+        found = source.entry(place.path)
+        if found is None or found.kind is not Kind.FILE:
+            raise PathError(Reason.CHANGED_WHILE_COPIED, place.path, "is not the file any more that was to be copied")
+        seen = found
+
+
+def _copy_once(
+    source: Root,
+    place: Place,
+    expect: Entry,
+    target: Root,
+    staged: RelPath,
+    mtime_ns: int | None,
+    mode: int | None,
+    stop: Callable[[], bool],
+) -> Iterator[int | Copied]:
+    reader = source.open(place.path)
+    try:
+        if not same_file(expect, reader.entry):
+            raise PathError(Reason.CHANGED_WHILE_COPIED, place.path, "changed after the plan was made")
+        writer = target.create(staged)
+        try:
+            digest, done = new_digest(), 0
+            for block in reader.blocks():
+                digest.update(block)
+                writer.write(block)
+                done += len(block)
+                if done < expect.size:
+                    yield len(block)
+                if stop():
+                    raise PathError(Reason.BUSY, place.path, "interrupted")
+            found = reader.entry
+            if done != expect.size or not same_file(expect, found):
+                raise PathError(Reason.CHANGED_WHILE_COPIED, place.path, "changed while it was copied")
+            content = content_of(digest)
+            if expect.content is not None and expect.content[:1] == content[:1] and expect.content != content:
+                raise PathError(Reason.CHANGED_WHILE_COPIED, place.path, "reads differently from a moment ago")
+            entry = writer.finish(mtime_ns=expect.mtime_ns if mtime_ns is None else mtime_ns, mode=mode)
+        except BaseException:
+            writer.abandon()
+            raise
+    finally:
+        reader.close()
+    yield Copied(known(entry, content), known(found, content))
+
+
+def known(entry: Entry, content: bytes | None) -> Entry:
+    """`entry` with its content."""
+    return Entry(entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode, content)
+
+
+def publish(root: Root, staged: RelPath, path: RelPath, entry: Entry) -> Entry:
+    """Give a staged object a name that must be free; the entry as it stands.
+
+    Raises: PathError (target-changed when the name was taken meanwhile).
+    """
+    root.rename(staged, path)
+    return settled(root, path, entry)
+
+
+def settled(root: Root, path: RelPath, staged: Entry) -> Entry:
+    """What to remember of an object just put in place: its staged stamp with the status time it has now.
+
+    If anything else differs already, somebody edited it: the staged values are kept, so that the next scan sees it.
+    """
+    found = root.entry(path)
+    if found is None or (found.kind, found.size, found.mtime_ns, found.mode, found.inode) != (
+        staged.kind,
+        staged.size,
+        staged.mtime_ns,
+        staged.mode,
+        staged.inode,
+    ):
+        return staged
+    return known(found, staged.content)
+
+
+def exchange(root: Root, at: RelPath, expect: Entry, entry: Entry, own: Names, keep: RelPath) -> Entry:
+    """Put the staged object in the place of what the plan saw, which moves to `keep`; the entry as it stands.
+
+    Raises: PathError (target-changed when something else stood there; it stands there again).
+    """
+    able = root.capabilities
+    if able.exchange:
+        root.rename(own.new, own.swap)
+        root.exchange(own.swap, at)
+        if not same_object(expect, root.entry(own.swap)):
+            root.exchange(own.swap, at)
+            root.rename(own.swap, own.new)
+            raise PathError(Reason.TARGET_CHANGED, at, "was changed after the plan was made; it is left as it is")
+        make_parents(root, keep)
+        root.rename(own.swap, keep)
+        return settled(root, at, entry)
+    make_parents(root, keep)
+    if expect.kind is Kind.DIRECTORY or entry.kind is Kind.DIRECTORY or not able.hard_links:
+        return _replace_by_moves(root, at, expect, entry, own, keep)
+    # RACE: between the look at what the second name shows and the rename over the first, one system call passes;
+    # worst case a version written in it is replaced, and stays only in the writer's open file.
+    root.link(at, keep)
+    if not same_object(expect, root.entry(keep)):
+        root.remove(keep)
+        raise PathError(Reason.TARGET_CHANGED, at, "was changed after the plan was made; it is left as it is")
+    root.replace(own.new, at)
+    return settled(root, at, entry)
+
+
+def _replace_by_moves(root: Root, at: RelPath, expect: Entry, entry: Entry, own: Names, keep: RelPath) -> Entry:
+    """Without exchange and links: move the old version away, then the new one in.
+
+    RACE: between the two renames the name is absent for one system call; the journal finishes it after a crash.
+    """
+    root.rename(at, own.swap)
+    if not same_object(expect, root.entry(own.swap)):
+        root.rename(own.swap, at)
+        raise PathError(Reason.TARGET_CHANGED, at, "was changed after the plan was made; it is left as it is")
+    root.rename(own.new, at)
+    root.rename(own.swap, keep)
+    return settled(root, at, entry)
+
+
+def move_away(root: Root, at: RelPath, expect: Entry, keep: RelPath, seen: bytes | None) -> None:
+    """Move what the plan saw to `keep`; what turns out to be something else is put back.
+
+    Raises: PathError (target-changed).
+    """
+    if seen is not None and subtree(root, at) != seen:
+        raise PathError(Reason.TARGET_CHANGED, at, "something in it was changed after the plan was made; it is kept")
+    make_parents(root, keep)
+    root.rename(at, keep)
+    if same_object(expect, root.entry(keep)) and (seen is None or subtree(root, keep) == seen):
+        return
+    root.rename(keep, at)
+    raise PathError(Reason.TARGET_CHANGED, at, "was changed after the plan was made; it is kept")
+
+
+def subtree(root: Root, path: RelPath) -> bytes:
+    """`subtree_digest` of a directory as it stands. Raises: PathError."""
+    found: list[tuple[str, bytes]] = []
+    stack = [""]
+    while stack:
+        relative = stack.pop()
+        listed = root.listing(names.join(path, relative) if relative else path)
+        if listed is None:
+            raise PathError(Reason.TARGET_CHANGED, path, "vanished while it was looked at")
+        payload, directories = listed
+        found.append((relative, payload))
+        stack.extend(f"{relative}/{name}" if relative else name for name in directories)
+    return listing.subtree_digest(found)
+
+
+def same_object(expect: Entry, found: Entry | None) -> bool:
+    """Whether `found` is what the plan saw, after a rename: its status time may have moved."""
+    return found is not None and (
+        (expect.kind, expect.size, expect.mtime_ns, expect.inode)
+        == (found.kind, found.size, found.mtime_ns, found.inode)
+    )
+
+
+def make_parents(root: Root, path: RelPath) -> None:
+    """Make the directories above a path that are missing. Raises: PathError."""
+    missing = []
+    above = names.parent(path)
+    while above and root.entry(above) is None:
+        missing.append(above)
+        above = names.parent(above)
+    for directory in reversed(missing):
+        root.make_directory(directory)
+
+
+def free_trash(root: Root, own: Names, path: RelPath) -> RelPath:
+    """A free name in this run's trash for a path."""
+    attempt = 1
+    while root.entry(own.trash(path, attempt)) is not None:
+        attempt += 1
+    return own.trash(path, attempt)

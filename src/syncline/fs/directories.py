@@ -1,0 +1,139 @@
+"""The way down into a tree: directories opened name by name from the root, never through a link, never upwards.
+
+This is the security boundary of `local`: whatever names and links stand in a tree, a descriptor from here is a
+directory that lay below the root, on the root's file system, when it was opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+import time
+
+_KEPT = 128
+_TRUSTED_NS = 50_000_000
+_ATTEMPTS = 3
+
+_DOWN = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PASS = _DOWN | getattr(os, "O_PATH", os.O_RDONLY)
+"""With O_PATH a directory that may be searched but not read can still be passed through."""
+
+
+class Directory:
+    """An open directory; its descriptor is closed when nobody holds it any more, so none is closed under a user."""
+
+    __slots__ = ("fd", "since_ns")
+
+    def __init__(self, fd: int, since_ns: int) -> None:
+        self.fd = fd
+        self.since_ns = since_ns
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
+class Directories:
+    """Opens directories below a root, and keeps a few of them open for a moment.
+
+    RACE: a directory that was opened may be moved by someone else before it is used; what is then done through it
+    happens where the directory went. That is so for any open directory, kept or not; keeping widens the window from
+    microseconds to `_TRUSTED_NS`. Worst case a new file lands in the directory its owner has just moved away, as if
+    it had been put there a moment earlier. No decision "is absent" is made through a kept one.
+    """
+
+    def __init__(self, root_fd: int, device: int) -> None:
+        self._root = Directory(root_fd, 0)
+        self._device = device
+        self._kept: dict[str, Directory] = {}
+        self._guard = threading.Lock()
+
+    def close(self) -> None:
+        """Let go of everything, the root's descriptor too; nothing can be opened after it."""
+        self.forget()
+        self._root = Directory(-1, 0)
+
+    def forget(self) -> None:
+        """Keep nothing open but the root."""
+        with self._guard:
+            self._kept.clear()
+
+    def forget_below(self, path: str) -> None:
+        """Keep nothing open at or below a path whose name changes its meaning."""
+        with self._guard:
+            for kept in [kept for kept in self._kept if kept == path or kept.startswith(f"{path}/")]:
+                del self._kept[kept]
+
+    def reach(self, names: list[str], *, afresh: bool = False) -> Directory:
+        """The directory these names lead to.
+
+        Raises: FileNotFoundError where it is surely absent; NotADirectoryError where a file or link stands on the
+        way; OSError(EXDEV) where another file system begins; any other OSError where it cannot be told.
+        """
+        if not names:
+            return self._root
+        path = "/".join(names)
+        now_ns = time.monotonic_ns()
+        directory, depth = (self._root, 0) if afresh else self._nearest(path, len(names), now_ns)
+        since_ns = directory.since_ns or now_ns
+        for position in range(depth, len(names)):
+            directory = Directory(self._step(directory.fd, names[position], _PASS), since_ns)
+            self._keep("/".join(names[: position + 1]) if position + 1 < len(names) else path, directory)
+        return directory
+
+    def readable(self, names: list[str]) -> Directory:
+        """The directory these names lead to, newly opened for reading its names. Raises: as `reach`."""
+        if not names:
+            return Directory(self.open_at(".", os.O_RDONLY | _DOWN, self._root), 0)
+        above = self.reach(names[:-1])
+        since_ns = above.since_ns or time.monotonic_ns()
+        directory = Directory(self._step(above.fd, names[-1], os.O_RDONLY | _DOWN), since_ns)
+        self._keep("/".join(names), directory)
+        return directory
+
+    def open_at(self, name: str, flags: int, above: Directory, mode: int = 0o600) -> int:
+        """`open` relative to a directory; where descriptors run out, once more without the kept ones."""
+        return self._opened(above.fd, name, flags, mode)
+
+    def _nearest(self, path: str, depth: int, now_ns: int) -> tuple[Directory, int]:
+        while path:
+            kept = self._kept.get(path)
+            if kept is not None and now_ns - kept.since_ns < _TRUSTED_NS:
+                return kept, depth
+            path, depth = path.rpartition("/")[0], depth - 1
+        return self._root, 0
+
+    def _keep(self, path: str, directory: Directory) -> None:
+        with self._guard:
+            self._kept.pop(path, None)
+            if len(self._kept) >= _KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[path] = directory
+
+    def _step(self, above: int, name: str, flags: int) -> int:
+        for _ in range(_ATTEMPTS):
+            try:
+                fd = self._opened(above, name, flags)
+            except OSError as error:
+                if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+                    raise
+            else:
+                if os.fstat(fd).st_dev == self._device:
+                    return fd
+                os.close(fd)
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), name)
+            # O_DIRECTORY says ENOTDIR for a link too, so what stands there is asked for.
+            if not stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name)
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), name)
+
+    def _opened(self, above: int, name: str, flags: int, mode: int = 0o600) -> int:
+        try:
+            return os.open(name, flags, mode, dir_fd=above)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        self.forget()
+        return os.open(name, flags, mode, dir_fd=above)

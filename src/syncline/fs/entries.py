@@ -1,0 +1,97 @@
+"""What both roots make of a path and of a stat: its components, its `Entry`, and whether two are the same thing."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from syncline.core.model import PERMISSIONS, Entry, Kind, Reason
+from syncline.errors import PathError
+from syncline.fs.root import Capabilities
+from syncline.fs.scan import clamped
+
+NO_SYMLINKS = "this file system cannot hold symbolic links"
+
+_KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.LINK}
+
+
+def components(path: str) -> list[str]:
+    """The names a path is made of, none for the root.
+
+    Raises: PathError where a component could lead elsewhere than down.
+    """
+    if not path:
+        return []
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise PathError(Reason.IMPOSSIBLE_NAME, path, "the name has a character this system cannot write") from None
+    names = path.split("/")
+    for name in names:
+        if name in {"", ".", ".."} or "\0" in name:
+            raise PathError(Reason.IMPOSSIBLE_NAME, path, "the path has a component that is no name")
+    return names
+
+
+def named(path: str) -> list[str]:
+    """The names a path is made of, at least one.
+
+    Raises: PathError, also for the root itself.
+    """
+    names = components(path)
+    if not names:
+        raise PathError(Reason.IMPOSSIBLE_NAME, path, "the root itself is never changed")
+    return names
+
+
+def entry_of(status: os.stat_result, device: int, keeps: Capabilities) -> Entry:
+    """The entry a stat describes, with what the root does not keep as 0."""
+    mode = status.st_mode
+    kind = _KINDS.get(stat.S_IFMT(mode), Kind.SPECIAL)
+    if kind is Kind.DIRECTORY and status.st_dev != device:
+        kind = Kind.MOUNT
+    inode = status.st_ino if keeps.inode else 0
+    if kind is not Kind.FILE and kind is not Kind.LINK:
+        return Entry(kind, mode=mode & PERMISSIONS, inode=inode)
+    ctime_ns = clamped(status.st_ctime_ns) if keeps.ctime else 0
+    return Entry(kind, status.st_size, clamped(status.st_mtime_ns), mode & PERMISSIONS, ctime_ns, inode)
+
+
+def as_planned(found: Entry, expect: Entry, path: str) -> None:
+    """Nothing, where `found` is still what the plan saw: kind, size, mtime and, where both know it, inode.
+
+    Raises: PathError.
+    """
+    if found.kind is Kind.SPECIAL:
+        raise PathError(Reason.SPECIAL_FILE, path, "it is no file, directory or link")
+    if (
+        expect.kind is not found.kind
+        or expect.size != found.size
+        or expect.mtime_ns != found.mtime_ns
+        or (expect.inode and found.inode and expect.inode != found.inode)
+    ):
+        raise PathError(Reason.TARGET_CHANGED, path, "it is no longer what the plan saw there")
+
+
+def link_text(target: bytes, path: str) -> str:
+    """The text of a link to be made. Raises: PathError where no link can hold it."""
+    if not target or b"\0" in target:
+        raise PathError(Reason.IMPOSSIBLE_NAME, path, "a link cannot hold this text")
+    return os.fsdecode(target)
+
+
+def regular(status: os.stat_result, path: str) -> None:
+    """Nothing, for a regular file. Raises: PathError."""
+    if stat.S_ISREG(status.st_mode):
+        return
+    if stat.S_ISDIR(status.st_mode) or stat.S_ISLNK(status.st_mode):
+        raise PathError(Reason.TARGET_CHANGED, path, "it is not a file")
+    raise PathError(Reason.SPECIAL_FILE, path, "it is no regular file")
+
+
+def apart(old: str, new: str) -> None:
+    """Nothing, for two paths neither of which is impossible, `new` not inside `old`. Raises: PathError."""
+    named(old)
+    named(new)
+    if new.startswith(f"{old}/"):
+        raise PathError(Reason.TARGET_CHANGED, new, f"{old} cannot be moved into itself")

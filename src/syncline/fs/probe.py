@@ -1,0 +1,247 @@
+"""What a file system keeps and can do: read from a table by its type, and, by a run that holds the lock, by trial."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from syncline.core.model import RelPath
+from syncline.core.names import NameRules, join
+from syncline.errors import PathError
+from syncline.fs.locking import DIRECTORY, STAGING
+from syncline.fs.root import Capabilities, Root
+
+HONEST_SYNC = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "tmpfs", "xfs", "zfs"})
+"""File systems of this machine for which syncfs flushes everything and tells of every failure."""
+
+_DOS_FORBIDDEN = '"*/:<>?\\|'
+_DOS = NameRules(fold_case=True, forbidden=_DOS_FORBIDDEN, trailing_dot_space=False)
+_WINDOWS = replace(_DOS, reserved=True)
+_STRONG = Capabilities()
+_COARSE = replace(_STRONG, granularity_ns=1_000_000_000)
+_NETWORK = Capabilities(inode=False, ctime=False, granularity_ns=1_000_000_000, exchange=False, no_replace=False)
+_FAT = replace(_NETWORK, mode=False, hard_links=False, symlinks=False, names=_DOS)
+
+_TABLE = {
+    **dict.fromkeys(("bcachefs", "btrfs", "ext4", "f2fs", "overlay", "tmpfs", "xfs"), _STRONG),
+    "zfs": replace(_STRONG, exchange=False, no_replace=False),  # renameat2 only from OpenZFS 2.2
+    "ext2": _COARSE,
+    "ext3": _COARSE,
+    "vfat": replace(_FAT, granularity_ns=2_000_000_000),
+    "msdos": replace(_FAT, granularity_ns=2_000_000_000),
+    "exfat": replace(_FAT, granularity_ns=2_000_000_000),
+    # ntfs-3g and exfat by FUSE look alike; two names are taken for one rather than one lost in the other.
+    "fuseblk": replace(_NETWORK, mode=False, granularity_ns=2_000_000_000, names=NameRules(fold_case=True)),
+    "ntfs": replace(_NETWORK, mode=False, names=NameRules(fold_case=True)),
+    "ntfs3": replace(_NETWORK, mode=False, names=NameRules(fold_case=True)),
+    "cifs": replace(_NETWORK, mode=False, names=NameRules(fold_case=True, forbidden=_DOS_FORBIDDEN)),
+    "smb3": replace(_NETWORK, mode=False, names=NameRules(fold_case=True, forbidden=_DOS_FORBIDDEN)),
+    "nfs": _NETWORK,
+    "nfs4": _NETWORK,
+}
+"""By the kernel's name of the type. What is not here is taken for weak, as a network file system is."""
+
+_ELSEWHERE = {
+    "darwin": Capabilities(exchange=False, no_replace=False, names=NameRules(fold_case=True, fold_unicode=True)),
+    "win32": Capabilities(
+        inode=False, ctime=False, mode=False, exchange=False, no_replace=False, symlinks=False, names=_WINDOWS
+    ),
+}
+
+_STABLE_ID = frozenset({"btrfs", "ext2", "ext3", "ext4"})
+"""Types whose statfs id is made from their UUID; others make it from the device number, or anew for each mount."""
+
+_ODD_TIME_NS = 1_600_000_001_123_456_789
+_STEPS_NS = (2_000_000_000, 1_000_000_000)
+
+
+class Probed(Root, Protocol):
+    """What a trial needs besides a `Root`."""
+
+    def rename_at_once(self, old: RelPath, new: RelPath) -> bool:
+        """Move to a free name by the system's own call for it; False where there is none. Raises: PathError."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    point: str
+    kind: str
+    source: str
+
+
+def capabilities_of(path: str) -> Capabilities:
+    """What the file system at `path` keeps and can do, by its type; nothing is tried."""
+    mount = _mount_of(path)
+    if mount is None:
+        return _ELSEWHERE.get(sys.platform, replace(_NETWORK, inode=True, ctime=True))
+    return replace(_TABLE.get(mount.kind, _NETWORK), filesystem=mount.kind)
+
+
+def filesystem_id(path: str) -> str:
+    """The identity of the file system at `path`, the same after a remount; empty where it is not known."""
+    mount = _mount_of(path)
+    if mount is None:
+        return ""
+    uuid = _uuid_of(mount.source)
+    if uuid:
+        return f"uuid:{uuid}"
+    if mount.kind in {"nfs", "nfs4", "cifs", "smb3"}:
+        return f"{mount.kind}:{mount.source}"
+    if mount.kind in _STABLE_ID:
+        try:
+            number = os.statvfs(path).f_fsid
+        except OSError:
+            return ""
+        return f"{mount.kind}:{number:016x}" if number else ""
+    return ""
+
+
+def probe(root: Probed) -> Capabilities:
+    """What the root can do, tried in its staging directory; only for a run that holds its lock. Leaves nothing behind.
+
+    Whether inodes and ctime can be trusted is not to be seen in one mount: for them the table's word stands.
+
+    Raises: PathError where not even a file can be made there.
+    """
+    for private in (DIRECTORY, STAGING):
+        if root.entry(private) is None:
+            root.make_directory(private)
+    trial = join(STAGING, f"new-probe-{os.getpid()}")
+    _clear(root, trial)
+    root.make_directory(trial)
+    try:
+        return _tried(root, trial)
+    finally:
+        _clear(root, trial)
+
+
+def _tried(root: Probed, trial: RelPath) -> Capabilities:
+    known = root.capabilities
+    one, two = join(trial, "one"), join(trial, "two")
+    _put(root, one, b"1")
+    _put(root, two, b"22")
+    return replace(
+        known,
+        exchange=_works(lambda: _exchanges(root, one, two)),
+        no_replace=_works(lambda: root.rename_at_once(one, join(trial, "free"))),
+        hard_links=_works(lambda: _links(root, two, join(trial, "second"))),
+        symlinks=_works(lambda: root.make_link(join(trial, "link"), b"../two").content is None),
+        mode=known.mode and _works(lambda: _keeps_modes(root, two)),
+        granularity_ns=max(known.granularity_ns, _step_ns(root, join(trial, "time"))),
+        names=replace(
+            known.names,
+            fold_case=_works(lambda: _folds(root, join(trial, "Case"), join(trial, "cASE"))),
+            fold_unicode=_works(
+                lambda: _folds(root, *(join(trial, unicodedata.normalize(form, "é")) for form in ("NFC", "NFD")))
+            ),
+        ),
+    )
+
+
+def _works(trial: Callable[[], bool]) -> bool:
+    try:
+        return trial()
+    except PathError:
+        return False
+
+
+def _exchanges(root: Root, one: RelPath, two: RelPath) -> bool:
+    root.exchange(one, two)
+    changed = root.entry(one)
+    root.exchange(one, two)
+    return changed is not None and changed.size == 2
+
+
+def _links(root: Root, old: RelPath, new: RelPath) -> bool:
+    root.link(old, new)
+    return root.entry(new) is not None
+
+
+def _keeps_modes(root: Root, path: RelPath) -> bool:
+    for mode in (0o640, 0o711, 0o600):
+        entry = root.entry(path)
+        if entry is None or root.set_properties(path, expect=entry, mtime_ns=None, mode=mode).mode != mode:
+            return False
+    return True
+
+
+def _folds(root: Root, one: RelPath, other: RelPath) -> bool:
+    _put(root, one, b"")
+    return root.entry(other) is not None
+
+
+def _step_ns(root: Root, path: RelPath) -> int:
+    """The step of the times: the coarsest in which a time with nanoseconds and an odd second comes back."""
+    writer = root.create(path)
+    try:
+        writer.finish(mtime_ns=_ODD_TIME_NS, mode=None)
+    except BaseException:
+        writer.abandon()
+        raise
+    entry = root.entry(path)
+    if entry is None:
+        return _STEPS_NS[0]
+    return next((step for step in _STEPS_NS if entry.mtime_ns % step == 0), 1)
+
+
+def _put(root: Root, path: RelPath, data: bytes) -> None:
+    writer = root.create(path)
+    try:
+        writer.write(data)
+        writer.finish(mtime_ns=None, mode=None)
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+def _clear(root: Root, trial: RelPath) -> None:
+    for name in root.names(trial):
+        root.remove(join(trial, name))
+    if root.entry(trial) is not None:
+        root.remove_directory(trial)
+
+
+def _mount_of(path: str) -> _Mount | None:
+    """The mount `path` lies on; None where the system does not list its mounts."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as lines:
+            mounts = [mount for line in lines if (mount := _parsed(os.fsdecode(line))) is not None]
+    except OSError:
+        return None
+    where = os.path.realpath(path)
+    best: _Mount | None = None
+    for mount in mounts:
+        below = where == mount.point or where.startswith(mount.point.rstrip("/") + "/")
+        if below and (best is None or len(mount.point) >= len(best.point)):  # of two on one point the later is on top
+            best = mount
+    return best
+
+
+def _parsed(line: str) -> _Mount | None:
+    """A line of mountinfo: proc(5)."""
+    before, separator, after = line.partition(" - ")
+    fields, described = before.split(" "), after.split(" ")
+    if not separator or len(fields) < 5 or len(described) < 2:
+        return None
+    return _Mount(_unescaped(fields[4]), described[0], _unescaped(described[1]))
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
+
+
+def _uuid_of(source: str) -> str:
+    directory = "/dev/disk/by-uuid"
+    try:
+        device = os.stat(source).st_rdev
+        for uuid in sorted(os.listdir(directory)):
+            if device and os.stat(os.path.join(directory, uuid)).st_rdev == device:
+                return uuid
+    except OSError:
+        return ""
+    return ""

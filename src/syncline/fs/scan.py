@@ -1,0 +1,104 @@
+"""Reading one directory into its packed listing: the loop that runs once for every file in every run.
+
+It makes no object per file but what stat itself returns. Imports only os, stat, struct and the form of a record, so
+that the small process that reads a root starts fast. Nothing that changes a disk belongs here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+
+from syncline.core.record import (
+    DIRECTORY,
+    EARLIEST_NS,
+    FILE,
+    LATEST_NS,
+    LINK,
+    MARKER,
+    MOUNT,
+    PERMISSIONS,
+    PRIVATE,
+    RECORD,
+    SPECIAL,
+    UNKNOWN,
+)
+
+_REGULAR, _DIRECTORY, _LINK = stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK
+
+
+def pack_directory(fd: int, device: int, *, stamps: bool, inodes: bool, at_top: bool) -> tuple[bytes, list[str]]:
+    """The packed listing of an open directory, and the names of the plain directories in it, both sorted by name.
+
+    `device` is the st_dev of the root; a directory of another one is a mount. `stamps`, `inodes`: whether ctime and
+    inode mean something here (else 0). `at_top`: this directory is the root.
+
+    A name that vanishes meanwhile is left out; one whose stat fails otherwise stands there as UNKNOWN.
+
+    Raises: OSError when the directory itself could not be read whole.
+    """
+    names = sorted(set(os.listdir(fd)))  # a name given anew while they are read may come twice
+    parts: list[bytes] = []
+    directories: list[str] = []
+    append, pack, look = parts.append, RECORD.pack, os.stat
+    for name in names:
+        encoded = name.encode("utf-8", "surrogateescape")
+        try:
+            status = look(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            if not (at_top and name == PRIVATE):
+                append(pack(UNKNOWN, 0, 0, 0, 0, 0, len(encoded)) + encoded)
+            continue
+        mode = status.st_mode
+        form = mode & 0o170000
+        inode = status.st_ino if inodes else 0
+        if form == _DIRECTORY:
+            kind = DIRECTORY if status.st_dev == device else MOUNT
+            if name == PRIVATE:
+                private = at_top or _holds_marker(fd)
+                if private is None:
+                    append(pack(UNKNOWN, 0, 0, 0, 0, 0, len(encoded)) + encoded)
+                if private is not False:
+                    continue
+            if kind == DIRECTORY:
+                directories.append(name)
+            append(pack(kind, mode & PERMISSIONS, 0, 0, 0, inode, len(encoded)) + encoded)
+            continue
+        if name == PRIVATE and at_top:
+            continue
+        if form == _REGULAR:
+            kind = FILE
+        elif form == _LINK:
+            kind = LINK
+        else:
+            append(pack(SPECIAL, mode & PERMISSIONS, 0, 0, 0, inode, len(encoded)) + encoded)
+            continue
+        mtime_ns = status.st_mtime_ns
+        ctime_ns = status.st_ctime_ns if stamps else 0
+        try:
+            head = pack(kind, mode & PERMISSIONS, status.st_size, mtime_ns, ctime_ns, inode, len(encoded))
+        except struct.error:
+            head = pack(
+                kind, mode & PERMISSIONS, status.st_size, clamped(mtime_ns), clamped(ctime_ns), inode, len(encoded)
+            )
+        append(head + encoded)
+    return b"".join(parts), directories
+
+
+def clamped(time_ns: int) -> int:
+    """`time_ns`, or the nearest time a record can hold."""
+    return min(max(time_ns, EARLIEST_NS), LATEST_NS)
+
+
+def _holds_marker(fd: int) -> bool | None:
+    """Whether the private directory in this one belongs to a root; None where that cannot be told."""
+    try:
+        os.stat(f"{PRIVATE}/{MARKER}", dir_fd=fd, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return None
+    return True

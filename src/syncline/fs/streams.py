@@ -1,0 +1,140 @@
+"""Open files: one being read, one being written. Both roots use them; only `local` and `bypath` may open any."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from syncline.core.model import Entry, Reason
+from syncline.errors import PathError, SynclineError
+
+Translate = Callable[[OSError, str], SynclineError]
+"""Makes an error of ours from an `OSError` and what could not be done."""
+
+_SEQUENTIAL_BYTES = 4 << 20
+
+
+class FileReader:
+    """An open regular file. `look` is what its descriptor's stat says, as an entry."""
+
+    def __init__(self, fd: int, path: str, look: Callable[[int], Entry], translate: Translate) -> None:
+        self._fd = fd
+        self._path = path
+        self._look = look
+        self._translate = translate
+
+    def __del__(self) -> None:
+        self.close()
+
+    @property
+    def entry(self) -> Entry:
+        try:
+            return self._look(self._fd)
+        except OSError as error:
+            raise self._translate(error, "could not be read") from error
+
+    def blocks(self, size: int = 1 << 20) -> Iterator[bytes]:
+        expected = self.entry.size
+        if expected >= _SEQUENTIAL_BYTES and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        position = 0
+        try:
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            while True:
+                # A buffer no larger than what is left: most files are small.
+                block = os.read(self._fd, min(size, max(expected - position, 0) + 1))
+                if not block:
+                    return
+                yield block
+                position += len(block)
+        except OSError as error:
+            raise self._translate(error, "could not be read") from error
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+class FileWriter:
+    """A staged file being written.
+
+    `settle` sets times and mode and returns the entry; `discard` removes the name while it still is this file.
+    Whatever fails, the file is removed: half a file never stays under its name.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        path: str,
+        settle: Callable[[int, int | None, int | None], Entry],
+        discard: Callable[[os.stat_result], None],
+        translate: Translate,
+    ) -> None:
+        self._fd = fd
+        self._path = path
+        self._settle = settle
+        self._discard = discard
+        self._translate = translate
+        self._written = 0
+
+    def __del__(self) -> None:
+        self._close()
+
+    def write(self, data: bytes | memoryview) -> None:
+        left = memoryview(data)
+        try:
+            while left:
+                count = os.write(self._fd, left)
+                if count == 0:
+                    raise PathError(Reason.NO_SPACE, self._path, "could not be written: the system takes no more bytes")
+                self._written += count
+                left = left[count:]
+        except OSError as error:
+            self.abandon()
+            raise self._translate(error, "could not be written") from error
+        except PathError:
+            self.abandon()
+            raise
+
+    def finish(self, *, mtime_ns: int | None, mode: int | None) -> Entry:
+        try:
+            entry = self._settle(self._fd, mtime_ns, mode)
+            if entry.size != self._written:
+                raise PathError(
+                    Reason.UNREADABLE,
+                    self._path,
+                    f"could not be written: of {self._written} bytes the file system kept {entry.size}",
+                )
+            written = os.fstat(self._fd)
+        except OSError as error:
+            self.abandon()
+            raise self._translate(error, "could not be written") from error
+        except PathError:
+            self.abandon()
+            raise
+        fd, self._fd = self._fd, -1
+        try:
+            os.close(fd)  # where a network file system reports what it could not write after all
+        except OSError as error:
+            self._remove(written)
+            raise self._translate(error, "could not be written") from error
+        return entry
+
+    def abandon(self) -> None:
+        if self._fd < 0:
+            return
+        with suppress(OSError):
+            self._remove(os.fstat(self._fd))
+        self._close()
+
+    def _remove(self, written: os.stat_result) -> None:
+        with suppress(OSError):  # what stays is found by the clearing of the stage
+            self._discard(written)
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with suppress(OSError):  # the descriptor is gone either way, and nobody counts on the content
+                os.close(fd)

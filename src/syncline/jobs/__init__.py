@@ -1,0 +1,1 @@
+"""Kinds of job: what each one wants. One file per kind."""

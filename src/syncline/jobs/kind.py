@@ -1,0 +1,84 @@
+"""What every kind of job has: its settings, the names of its roots, and the rules it gives the merge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from syncline.core import filters
+from syncline.core.guard import Limits
+from syncline.core.model import Policy, RelPath, Rule, Side
+from syncline.core.plan import Disposal
+from syncline.core.policy import Extras
+
+
+Options = Mapping[str, Any]
+"""What was said of a job's settings, as JSON has it: strings, numbers, lists of strings, null."""
+
+
+class Settings(Protocol):
+    """What the engine asks of any kind's settings."""
+
+    @property
+    def ignore(self) -> tuple[str, ...]: ...
+
+    @property
+    def ignore_litter(self) -> bool: ...
+
+    @property
+    def compare(self) -> str: ...
+
+    @property
+    def trash_max_size(self) -> int | None: ...
+
+    @property
+    def limits(self) -> Limits: ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """A kind of job, for the registry: how its roots are called and what it makes of its settings.
+
+    `writes_left` is false for a mirror: nothing of ours is ever written to its source.
+    """
+
+    name: str
+    root_names: tuple[str, str]
+    settings: type
+    writes_left: bool
+    policy: Callable[[Settings, RelPath, Rule], Policy]
+    extras: Callable[[Settings], Extras | None]
+
+    def root_name(self, side: Side) -> str:
+        return self.root_names[0 if side is Side.LEFT else 1]
+
+    def writes(self, side: Side) -> bool:
+        return side is Side.RIGHT or self.writes_left
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it is run. Roots are absolute paths; `options` are what was said of the settings, as it is stored."""
+
+    id: str
+    name: str
+    kind: JobKind
+    left: str
+    right: str
+    settings: Settings
+    options: Options = field(default_factory=dict)
+    adhoc: bool = True
+
+    def root(self, side: Side) -> str:
+        return self.left if side is Side.LEFT else self.right
+
+
+def patterns(settings: Settings) -> tuple[str, ...]:
+    """All ignore patterns in force, the built-in ones first."""
+    return (filters.LITTER if settings.ignore_litter else ()) + settings.ignore
+
+
+def disposal(settings: Settings) -> Disposal:
+    """How the job's removals are done."""
+    return Disposal(settings.trash_max_size)

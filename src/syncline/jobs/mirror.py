@@ -1,0 +1,36 @@
+"""One way: the target becomes like the source. Nothing is ever written to the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from syncline.core.guard import Limits
+from syncline.core.model import Policy, RelPath, Rule
+from syncline.core.policy import Extras
+from syncline.jobs.kind import JobKind, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Settings of a mirror. Sizes in bytes; `trash_max_size` None means no limit."""
+
+    extras: Extras = Extras.TRASH
+    compare: str = "quick"
+    trash_max_size: int | None = None
+    ignore: tuple[str, ...] = ()
+    ignore_litter: bool = True
+    limits: Limits = field(default_factory=Limits)
+
+
+def policy(settings: Settings, path: RelPath, rule: Rule) -> Policy:
+    """The source wins: it is the only side that counts."""
+    return Policy.LEFT
+
+
+def extras(settings: Settings) -> Extras | None:
+    """What happens to that which stands only in the target."""
+    assert isinstance(settings, Mirror)
+    return settings.extras
+
+
+KIND = JobKind("mirror", ("source", "target"), Mirror, writes_left=False, policy=policy, extras=extras)

@@ -1,0 +1,148 @@
+"""The runs of every job: what was run when, and how it ended. What each run did stands in the journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from syncline.core.model import Outcome
+from syncline.errors import UsageError
+from syncline.store.columns import Json, to_json
+from syncline.store.db import Store
+from syncline.store.file import compact
+from syncline.store.jobs import key_of
+
+LAST = "last"
+"""What a person says for the latest run."""
+
+_RUNS = """
+    SELECT run.id, job.id, plan, run.kind, started, seconds, outcome, note, summary, roots, document
+    FROM run JOIN job ON job.key = run.job
+"""
+
+_FINISH = """
+    UPDATE run SET outcome = ?, seconds = ?, note = ?, summary = ?, document = ? WHERE id = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run. `outcome` and `seconds` are None while it runs, and for ever if it was killed and not yet recovered.
+
+    `roots` are the paths of its roots as they were then; `document` holds conflicts, problems and objections as shown.
+    """
+
+    id: str
+    job: str
+    plan: str
+    kind: str
+    started: str
+    seconds: float | None = None
+    outcome: Outcome | None = None
+    note: str = ""
+    summary: Mapping[str, Json] | None = None
+    roots: Mapping[str, Json] | None = None
+    document: Mapping[str, Json] | None = None
+
+
+class Runs:
+    """The runs of every job. Changes need an open transaction of the caller's. Raises: StateError."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def start(self, id: str, job: str, *, plan: str, kind: str, roots: Mapping[str, Json]) -> Run:
+        """A run begins now. `kind` is `run`, `recover` or `undo`."""
+        started = self._store.now()
+        self._store.do(
+            "INSERT INTO run (id, job, plan, kind, started, roots) VALUES (?, ?, ?, ?, ?, ?)",
+            (id, key_of(self._store, job), plan, kind, started, to_json(roots)),
+        )
+        return Run(id, job, plan, kind, started, roots=roots)
+
+    def finish(
+        self,
+        id: str,
+        outcome: Outcome,
+        seconds: float,
+        *,
+        note: str = "",
+        summary: Mapping[str, Json] | None = None,
+        document: Mapping[str, Json] | None = None,
+    ) -> None:
+        """A run has ended. Raises: KeyError: it is not remembered."""
+        values = (outcome.value, seconds, note, to_json(summary or {}), to_json(document or {}), id)
+        if self._store.do(_FINISH, values).rowcount != 1:
+            raise KeyError(id)
+
+    def unfinished(self, job: str) -> list[Run]:
+        """The runs of a job that have not ended, the oldest first: one that goes on, or what a crash left."""
+        where = "WHERE run.job = ? AND outcome IS NULL ORDER BY started, run.key"
+        return [_run(row) for row in self._store.all(_RUNS + where, (key_of(self._store, job),))]
+
+    def history(self, job: str | None = None, limit: int | None = None) -> list[Run]:
+        """Past runs of a job, or of all, the latest first."""
+        where, values = ("", ()) if job is None else ("WHERE run.job = ?", (key_of(self._store, job),))
+        most = -1 if limit is None else limit
+        rows = self._store.all(f"{_RUNS} {where} ORDER BY started DESC, run.key DESC LIMIT ?", (*values, most))
+        return [_run(row) for row in rows]
+
+    def find(self, said: str, job: str | None = None) -> Run:
+        """The run of this id or unique beginning of an id, or the `last` one; of one job where that is given.
+
+        Raises:
+            UsageError: there is none, or there are several; the hint names them.
+        """
+        if said == LAST:
+            latest = self.history(job, 1)
+            if not latest:
+                raise UsageError("nothing was run yet", hint="`syncline jobs list` shows the jobs")
+            return latest[0]
+        found = self._beginning_with(said, job)
+        exact = [run for run in found if run.id == said]
+        if len(exact or found) == 1:
+            return (exact or found)[0]
+        if not found:
+            raise UsageError(f"no run is called {said!r}", hint="`syncline history` lists the runs")
+        names = ", ".join(run.id for run in found)
+        raise UsageError(f"several runs begin with {said!r}", hint=f"say more of one of these: {names}")
+
+    def forget_before(self, job: str, started: str) -> int:
+        """Forget the runs of a job, with their journals, that began before a stored time and have ended; how many."""
+        return self._store.do(
+            "DELETE FROM run WHERE job = ? AND started < ? AND outcome IS NOT NULL", (key_of(self._store, job), started)
+        ).rowcount
+
+    def _beginning_with(self, said: str, job: str | None) -> list[Run]:
+        if not said:
+            return []
+        rows = self._store.all(
+            _RUNS + "WHERE run.id >= ? AND run.id < ? AND (?3 IS NULL OR job.id = ?3) ORDER BY run.id DESC LIMIT 10",
+            (said, said + "\U0010ffff", job),
+        )
+        return [_run(row) for row in rows]
+
+
+def run_id(now: datetime, random: str) -> str:
+    """`YYYYMMDDTHHMMSSZ-xxxx`; `random` are four hexadecimal digits."""
+    return f"{compact(now)}-{random}"
+
+
+def _run(row: tuple[Any, ...]) -> Run:
+    id, job, plan, kind, started, seconds, outcome, note, summary, roots, document = row
+    return Run(
+        id,
+        job,
+        plan,
+        kind,
+        started,
+        seconds,
+        None if outcome is None else Outcome(outcome),
+        note,
+        json.loads(summary),
+        json.loads(roots),
+        json.loads(document),
+    )
