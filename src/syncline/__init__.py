@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from syncline.api import plan, run
+    from syncline.compose import Desk, plan, run
 
-__all__ = ["plan", "run"]
+__all__ = ["Desk", "plan", "run"]
 
 
 def __getattr__(name: str) -> Any:
     """Load the public functions when they are first asked for, so that a submodule can be imported alone."""
     if name in __all__:
-        from syncline import api
+        from syncline import compose
 
-        return getattr(api, name)
+        return getattr(compose, name)
     raise AttributeError(f"module 'syncline' has no attribute {name!r}")

@@ -195,6 +195,51 @@ class Desk:
         return None, False
 
 
+def plan(
+    left: str, right: str, *, kind: str = "twoway", state_dir: str | None = None, full: bool = False, **options: object
+) -> Plan:
+    """What synchronising two folders would do now. Changes nothing on disk.
+
+    `kind` is `twoway` or `mirror` (left is the source); `options` are the settings of that kind by name
+    (`syncline.jobs.twoway.TwoWay`, `syncline.jobs.mirror.Mirror`); `full` reads all content again.
+
+    Raises: UsageError, RunRefused, RootLost (`syncline.errors`).
+    """
+    with Desk.open(state_dir or default_state_dir(), write=False) as desk:
+        return desk.plan(desk.adhoc(kind, left, right, options, create=False), Ask(dry_run=True, full=full))
+
+
+def run(
+    left: str,
+    right: str,
+    *,
+    kind: str = "twoway",
+    state_dir: str | None = None,
+    approve: str | None = None,
+    full: bool = False,
+    note: str | None = None,
+    create: bool = False,
+    **options: object,
+) -> Iterator[Event]:
+    """Synchronise two folders, yielding what happens (`syncline.core.model.Event`); it goes on while it is iterated.
+
+    `approve` is the id of a plan that was read, `note` is kept in the history of runs, `create` makes missing folders
+    on the first run. Everything else as in `plan`.
+
+    Raises: UsageError, RunRefused, RootLocked, RootLost, StateError (`syncline.errors`).
+    """
+    with Desk.open(state_dir or default_state_dir(), write=True) as desk:
+        job = desk.adhoc(kind, left, right, options, create=create)
+        yield from desk.run(job, Ask(approve=approve, full=full, note=note))
+
+
+def default_state_dir() -> str:
+    """Where the state is kept unless something else is said: `SYNCLINE_STATE_DIR`, else the user's state directory."""
+    import platformdirs
+
+    return os.environ.get("SYNCLINE_STATE_DIR") or platformdirs.user_state_dir("syncline", appauthor=False)
+
+
 def _close(world: World) -> None:
     for root in world.roots.values():
         root.close()

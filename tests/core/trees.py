@@ -50,6 +50,7 @@ from syncline.core.model import (
 )
 from syncline.core.policy import Rules
 from syncline.core.trees import Merged, Triple, Wanted
+from syncline.core.trees import count as counted_in
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_700_000_000 * SECOND_NS
@@ -361,7 +362,10 @@ class World:
                 self.rows.pop(key, None)
                 continue
             self.rows[key] = Row(self._base(directory, listings), listings)
-        standing = {_key_of(self.rules, path) for side in SIDES for path, node in self.trees[side].items()}
+        kinds = (Kind.DIRECTORY, Kind.UNKNOWN, Kind.MOUNT)
+        standing = {
+            _key_of(self.rules, p) for side in SIDES for p, node in self.trees[side].items() if node.kind in kinds
+        }
         self.rows = {key: row for key, row in self.rows.items() if not key or key in standing}
 
     def _base(self, directory: Merged, listings: dict[Side, dict[str, Entry] | None]) -> BaseDirectory:
@@ -376,7 +380,9 @@ class World:
                 continue
             assert key in directory.contents, f"nothing is known of {key} in {at.left_path!r}"
             assert key in left and key in right, f"{key} is agreed and stands on one side only"
-            entries = {side: (listings[side] or {})[found[key]] for side, found in ((SIDES[0], left), (SIDES[1], right))}
+            entries = {
+                side: (listings[side] or {})[found[key]] for side, found in ((SIDES[0], left), (SIDES[1], right))
+            }
             one, two = entries[Side.LEFT], entries[Side.RIGHT]
             assert one.kind is two.kind
             path = names.join(at.left_path, left[key])
@@ -391,7 +397,11 @@ class World:
                     assert actual == twin, f"{path} is agreed and differs"
             known = None if key in directory.unverified else actual
             agreed[key] = Agreed(
-                left[key], right[key], replace(one, content=known), replace(two, content=known), key in directory.unverified
+                left[key],
+                right[key],
+                replace(one, content=known),
+                replace(two, content=known),
+                key in directory.unverified,
             )
         return BaseDirectory(agreed, unagreed)
 
@@ -401,7 +411,7 @@ class Observed:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        paths = {side: {ROOT} | {p for p, n in world.trees[side].items() if n.kind is Kind.DIRECTORY} for side in SIDES}
+        paths = {side: {ROOT, *_directories(world, side)} for side in SIDES}
         self.spelled: dict[str, dict[Side, RelPath]] = {}
         for side in SIDES:
             for path in paths[side]:
@@ -438,7 +448,9 @@ class Observed:
     def _triple(self, key: str, left_path: RelPath, right_path: RelPath) -> Triple:
         row = self.world.rows.get(key)
         left, right = self.world.listing(Side.LEFT, left_path), self.world.listing(Side.RIGHT, right_path)
-        return Triple(left_path, right_path, None if row is None else 1, row.base if row else BaseDirectory(), left, right)
+        return Triple(
+            left_path, right_path, None if row is None else 1, row.base if row else BaseDirectory(), left, right
+        )
 
     def _differs(self, key: str) -> bool:
         row = self.world.rows.get(key)
@@ -452,6 +464,15 @@ class Observed:
         return self.world.listing(Side.LEFT, left) != row.listings[Side.LEFT] or (
             self.world.listing(Side.RIGHT, right) != row.listings[Side.RIGHT]
         )
+
+
+def _directories(world: World, side: Side) -> Iterator[RelPath]:
+    """The directories a scan looks into: those in scope."""
+    for path, node in world.trees[side].items():
+        if node.kind is Kind.DIRECTORY and not any(
+            world.rules.ignored(p, True) for p in [path, *names.ancestors(path)]
+        ):
+            yield path
 
 
 def _key_of(rules: Rules, path: RelPath) -> str:
@@ -497,6 +518,11 @@ def _rows(made: World, base: str) -> dict[str, Row]:
         looks = {side: dict(look) if isinstance(look, Mapping) else None for side, look in listings.items()}
         rows[_key_of(made.rules, directory)] = Row(BaseDirectory(agreed, unagreed), looks)
     return rows
+
+
+def counted(wanted: Wanted) -> tuple[int, int, int]:
+    """Files in scope in the directories that were merged: left, right, on both sides."""
+    return counted_in(wanted.directories)
 
 
 def ignored(path: RelPath, directory: bool) -> bool:

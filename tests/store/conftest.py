@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from syncline.store.db import Store
 from syncline.store.jobs import Job, Jobs
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+settings.load_profile("unhurried")
 
 JOB = Job("ab" * 16, "docs-usb", "twoway", "/home/docs", "/media/usb\udcff")
 
@@ -81,4 +88,36 @@ def store(state) -> Iterator[Store]:
         yield opened
 
 
-Damage = Callable[[Path], None]
+def in_another_process(state: State, statements: str) -> str:
+    """What a process of its own prints that has the store open; `-9` if it was killed."""
+    script = f"""
+import os, signal
+from dataclasses import replace
+from tests.store.conftest import JOB, Clock
+from syncline.store.db import Store
+from syncline.store.jobs import Jobs
+with Store.open({str(state.directory)!r}, now=Clock(), write=True) as store:
+{textwrap.indent(statements, "    ")}
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, check=False)
+    assert ended.returncode in (0, -9)
+    return ended.stdout.decode().strip() if ended.returncode == 0 else "-9"
+
+
+def killed_in_the_middle(state: State, rows: int = 1) -> None:
+    """A process committed `rows` jobs, wrote one more, and was killed before it could commit that one."""
+    state.begin()
+    ended = in_another_process(
+        state,
+        f"""
+store.connection.execute("PRAGMA wal_autocheckpoint = 0")
+with store.transaction():
+    for number in range({rows}):
+        Jobs(store).add(replace(JOB, id=str(number), name=str(number)))
+with store.transaction():
+    Jobs(store).add(replace(JOB, id="lost", name="lost"))
+    os.kill(os.getpid(), signal.SIGKILL)
+""",
+    )
+    assert ended == "-9" and "state.db-wal" in state.names()

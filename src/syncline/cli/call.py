@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from syncline.errors import RootLocked, RunRefused, StateError, SynclineError, UsageError
+from syncline.errors import RootLocked, RunRefused, SynclineError, UsageError
 
+INTERNAL_ERROR = 4
 WRITE_FAILED = 4
 """The exit code where all went well but the answer could not be written."""
 
@@ -91,6 +92,16 @@ class Call:
         except OSError as error:
             self.unwritten(error)
 
+    def complain(self, chunks: Iterable[str]) -> None:
+        """Text on standard error."""
+        try:
+            sys.stdout.flush()
+            for chunk in chunks:
+                sys.stderr.write(chunk)
+            sys.stderr.flush()
+        except (OSError, ValueError):  # nobody listens
+            pass
+
     def unwritten(self, error: OSError) -> None:
         """Note that standard output takes nothing any more."""
         _discard_stdout()
@@ -112,17 +123,20 @@ class Call:
             self.answer(dict(report.refusal_document(first) if ended else report.error_document(errors)))
         return errors[0].exit_code
 
-    def fail(self, error: BaseException | None, message: str, code: int) -> int:
-        """Say that the program itself failed; the traceback goes to the log. The exit code."""
-        told = SynclineError(message)
-        if error is not None:
-            told.hint = self._logged(error)
-        self.tell(told)
+    def fail(self, error: BaseException) -> int:
+        """Say that the program itself failed; the exit code."""
+        told = self.fault(error)
         if self.json and not self.answered:
             from syncline.core import report
 
             self.answer(dict(report.error_document([told])))
-        return code
+        return INTERNAL_ERROR
+
+    def fault(self, error: BaseException) -> SynclineError:
+        """Say that the program itself failed, in a sentence that is returned; the traceback goes to the log."""
+        told = SynclineError(f"internal error: {type(error).__name__}: {error}", hint=self._logged(error))
+        self.tell(told)
+        return told
 
     def close(self, code: int) -> int:
         """The exit code, after what was written has reached its reader."""
@@ -139,13 +153,13 @@ class Call:
             state_dir = self.state_dir()
             there = os.path.isdir(state_dir)
             log.setup(state_dir, verbose=False, write=False)
-            log.part("cli").error("internal error in %s", " ".join(self.args), exc_info=error)
+            log.bound("cli", command=" ".join(self.args)).error("internal error", exc_info=error)
             log.close()
-        except (OSError, StateError):
+        except Exception:  # noqa: BLE001  what it is told about has failed already
             there = False
         if there:
             return f"this is a fault of syncline; the details are in {log.path(state_dir)}"
-        return "this is a fault of syncline; nothing was changed"
+        return "this is a fault of syncline"
 
 
 def _discard_stdout() -> None:

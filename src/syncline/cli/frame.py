@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from syncline.cli.call import Call
-from syncline.errors import SynclineError, UsageError
+from syncline.errors import Interrupted, SynclineError, UsageError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "sync": ("sync.sync", "Keep two folders in step, either of which may change."),
@@ -50,13 +50,13 @@ def call(args: Sequence[str]) -> int:
     try:
         code = _invoke(args, current)
     except KeyboardInterrupt:
-        code = current.fail(None, "interrupted", 130)
+        code = current.refuse([Interrupted(2)])
     except click.ClickException as error:
         code = current.refuse([_usage(error)])
     except SynclineError as error:
         code = current.refuse([error])
     except Exception as error:  # noqa: BLE001  the last place: nothing may reach a person as a traceback
-        code = current.fail(error, f"internal error: {type(error).__name__}: {error}", 4)
+        code = current.fail(error)
     return current.close(code)
 
 
@@ -101,7 +101,9 @@ class _Root(click.Group):
         command: click.Command = getattr(import_module(f"syncline.cli.{module}"), name)
         return command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and args[0] not in ALIASES and not args[0].startswith("-"):
             from difflib import get_close_matches
 
@@ -125,7 +127,9 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: Any) -> No
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXAMPLES, no_args_is_help=True)
 @click.option("--config", metavar="FILE", envvar="SYNCLINE_CONFIG", help="Configuration file.")
-@click.option("--state-dir", metavar="DIR", envvar="SYNCLINE_STATE_DIR", help="Where syncline keeps its memory and log.")
+@click.option(
+    "--state-dir", metavar="DIR", envvar="SYNCLINE_STATE_DIR", help="Where syncline keeps its memory and log."
+)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Say it.")
 @click.pass_obj
 def root(call: Call, config: str | None, state_dir: str | None) -> None:

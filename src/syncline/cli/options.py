@@ -159,14 +159,7 @@ def examples(*lines: str) -> str:
     return f"\b\nExamples:\n{told}\n\n--config FILE and --state-dir DIR are taken here too."
 
 
-def content_policy(flag: str, text: str) -> Callable[[F], F]:
-    """An option for the conflicts of content of one rule."""
-    return click.option(flag, type=CONTENT_POLICY, metavar="POLICY", help=text)
-
-
 def said(**options: object) -> dict[str, Any]:
     """Only the options that were given, `none` for a size as None."""
     given = {name: value for name, value in options.items() if value is not None and value != ()}
     return {name: None if isinstance(value, Unlimited) else value for name, value in given.items()}
-
-

@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from syncline.errors import Interrupted
+
 _SIGNALS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM") if name in signal.Signals.__members__)
 
 
 class Stop:
     """Which signal asked for an end, if one did."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool = False) -> None:
         self.times = 0
+        self._at_once = at_once
         self._number: int | None = None
 
     def number(self) -> int | None:
@@ -25,6 +28,9 @@ class Stop:
     def ask(self, number: int, frame: FrameType | None) -> None:
         """Note a signal, and say once that it was heard."""
         self.times += 1
+        if self._at_once:
+            self._number = number
+            raise Interrupted(number)
         if self._number is None:
             self._number = number
             _say(b"\nsyncline: stopping; what was begun is being finished\n")
@@ -33,9 +39,12 @@ class Stop:
 
 
 @contextmanager
-def stopping() -> Iterator[Stop]:
-    """Within this, signals ask for an orderly end instead of ending the program."""
-    stop = Stop()
+def stopping(*, at_once: bool = False) -> Iterator[Stop]:
+    """Within this, signals ask for an orderly end; `at_once`: they are one, for what changes nothing.
+
+    Raises: Interrupted, only `at_once`.
+    """
+    stop = Stop(at_once=at_once)
     before = {}
     for each in _SIGNALS:
         with suppress(ValueError):  # not the main thread

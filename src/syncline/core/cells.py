@@ -153,12 +153,11 @@ def _level(
         if mode is None:
             return clashes.held(draft, merged, name, Rule.PROPS_BOTH)
         for side in SIDES:
-            entry = name.there(side)
-            level = replace(entry, mode=mode.of(side))
-            if mtime_ns is not None and not policy.same_time(entry.mtime_ns, mtime_ns, draft.rules):
-                level = replace(level, mtime_ns=mtime_ns)
-            if level != entry:
-                _set(draft, name, side, level)
+            entry, wanted_mode = name.there(side), mode.of(side)
+            late = mtime_ns is not None and not policy.same_time(entry.mtime_ns, mtime_ns, draft.rules)
+            if late or wanted_mode != entry.mode:
+                wanted_ns = mtime_ns if late and mtime_ns is not None else entry.mtime_ns
+                _set(draft, name, side, replace(entry, mode=wanted_mode, mtime_ns=wanted_ns))
     return draft.agree(merged, name, known, unverified=unverified)
 
 

@@ -6,7 +6,7 @@ What happened on a side is told by comparing that side with its own remembered e
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from syncline.core import names, policy
@@ -50,6 +50,7 @@ class Name:
     base: Agreed | None
     left: Entry | None
     right: Entry | None
+    _places: dict[Side, Place] = field(default_factory=dict)
 
     def entry(self, side: Side) -> Entry | None:
         return self.left if side is Side.LEFT else self.right
@@ -64,7 +65,11 @@ class Name:
         return self.left_path if side is Side.LEFT else self.right_path
 
     def place(self, side: Side) -> Place:
-        return Place(side, self.left_path if side is Side.LEFT else self.right_path)
+        """The place of the name on one side; asked for often, made once."""
+        place = self._places.get(side)
+        if place is None:
+            place = self._places[side] = Place(side, self.left_path if side is Side.LEFT else self.right_path)
+        return place
 
     def because(self, side: Side, why: Why) -> Because:
         """What justifies an act on the other side: what was seen at `side`."""
@@ -106,9 +111,9 @@ class Draft:
     def see(self, name: Name) -> None:
         """Keep what was seen at a name: the plan says what it expects to find."""
         if name.left is not None:
-            self.wanted.seen[Place(Side.LEFT, name.left_path)] = name.left
+            self.wanted.seen[name.place(Side.LEFT)] = name.left
         if name.right is not None:
-            self.wanted.seen[Place(Side.RIGHT, name.right_path)] = name.right
+            self.wanted.seen[name.place(Side.RIGHT)] = name.right
 
     def put(
         self,
@@ -266,7 +271,8 @@ def touched(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
 
 def suspect(draft: Draft, name: Name, side: Side) -> bool:
     """Whether a file must be read before it is believed."""
-    return draft.rules.reread or (side, name.path(side)) in draft.rules.suspects
+    suspects = draft.rules.suspects
+    return draft.rules.reread or bool(suspects and (side, name.path(side)) in suspects)
 
 
 def taken_for_equal(draft: Draft, name: Name) -> bool:

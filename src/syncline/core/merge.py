@@ -91,25 +91,23 @@ def _names(at: Triple, fold: Callable[[str], str]) -> Iterator[tuple[Name, list[
             None if left is None else on_left[left],
             None if right is None else on_right[right],
         )
-        twins = [
+        collided = [
             Place(side, names.join(at.path(side), spelled))
-            for side, found in ((Side.LEFT, left_twins), (Side.RIGHT, right_twins))
-            for spelled in found.get(key, ())
+            for side, twins in ((Side.LEFT, left_twins), (Side.RIGHT, right_twins))
+            if twins
+            for spelled in twins.get(key, ())
         ]
-        yield name, twins
+        yield name, collided
 
 
 def _spelled(listing: Mapping[str, Entry], fold: Callable[[str], str]) -> tuple[dict[str, str], dict[str, list[str]]]:
     """One side's spelling of each folded name; and those of which there is more than one, with all spellings."""
-    spelled: dict[str, str] = {}
+    spelled = {fold(name): name for name in listing}
     twins: dict[str, list[str]] = {}
-    for name in listing:
-        key = fold(name)
-        if key in spelled:
-            twins.setdefault(key, [spelled[key]]).append(name)
-        else:
-            spelled[key] = name
-    return spelled, twins
+    if len(spelled) < len(listing):
+        for name in sorted(listing):
+            twins.setdefault(fold(name), []).append(name)
+    return spelled, {key: found for key, found in twins.items() if len(found) > 1}
 
 
 def _name(draft: Draft, trees: Trees, merged: Merged, name: Name) -> Fate:

@@ -466,6 +466,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ActionDone:
+    """An action was carried out. `number` is its place in the plan's order, from 1."""
+
     number: int
     action: Action
 

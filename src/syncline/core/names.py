@@ -71,10 +71,10 @@ def folding(left: NameRules, right: NameRules) -> Callable[[str], str]:
 
 def impossible(name: str, rules: NameRules) -> str | None:
     """Why a root cannot hold `name`, with the character that is in the way; None if it can."""
-    if len(name.encode("utf-8", "surrogateescape")) > rules.max_bytes:
+    if len(_encoded(name)) > rules.max_bytes:
         return f"the name is longer than {rules.max_bytes} bytes"
-    for character in name:
-        if character in rules.forbidden or (rules.forbidden and ord(character) < 32):
+    for character in name if rules.forbidden else "":
+        if character in rules.forbidden or ord(character) < 32:
             return f"the character {printable(character)!r} is not allowed there"
     if not rules.trailing_dot_space and name[-1] in ". ":
         return "a name may not end with a dot or a space there"
@@ -88,7 +88,8 @@ def impossible(name: str, rules: NameRules) -> str | None:
 def clash_name(name: str, minute: str, taken: Callable[[str], bool], max_bytes: int = 255) -> str:
     """`{stem}_clash_{YYYYMMDDHHMM}{ext}`, cut to `max_bytes`, with `-2`, `-3` ... while it is taken.
 
-    `minute` is the minute of detection in local time. `.tar.gz` stays together; a dotfile has no extension.
+    `minute` is the minute of detection in local time. `.tar.gz` stays together; a dotfile has no extension, and what
+    holds a blank or is longer than 32 bytes is none.
     """
     stem, suffix = _split(name)
     number = 1
@@ -121,7 +122,7 @@ def _split(name: str) -> tuple[str, str]:
         if lowered.endswith(double) and len(name) > len(double):
             return name[: -len(double)], name[-len(double) :]
     stem, dot, suffix = name.rpartition(".")
-    if not dot or not stem.strip(".") or len(_encoded(suffix)) > 32:
+    if not dot or not stem.strip(".") or " " in suffix or len(_encoded(suffix)) > 32:
         return name, ""
     return stem, f".{suffix}"
 

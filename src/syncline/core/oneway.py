@@ -96,9 +96,9 @@ def _properties(draft: Draft, merged: Merged, name: Name, known: bytes | None, *
     """Give the target the time and mode of the source; the content already is the same. A link has none."""
     source, target = name.there(Side.LEFT), name.there(Side.RIGHT)
     if source.kind is Kind.FILE:
-        level = replace(target, mode=carried(draft.rules, Side.LEFT, source, target).mode)
-        if not policy.same_time(target.mtime_ns, source.mtime_ns, draft.rules):
-            level = replace(level, mtime_ns=source.mtime_ns)
-        if level != target:
+        mode = carried(draft.rules, Side.LEFT, source, target).mode
+        late = not policy.same_time(target.mtime_ns, source.mtime_ns, draft.rules)
+        if late or mode != target.mode:
+            level = replace(target, mode=mode, mtime_ns=source.mtime_ns if late else target.mtime_ns)
             draft.want(name, Side.RIGHT, Want(level, name.because(Side.LEFT, Why.PROPERTIES)))
     return draft.agree(merged, name, known, unverified=unverified)

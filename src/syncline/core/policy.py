@@ -143,5 +143,7 @@ def same_time(left_ns: int, right_ns: int, rules: Rules) -> bool:
 
     A microsecond covers NTFS, which keeps steps of 100 ns; a root that keeps whole seconds is compared by its step.
     """
+    if left_ns == right_ns:
+        return True
     step = rules.step_ns()
     return abs(left_ns - right_ns) < (step if step >= TIE_NS // 4 else 1_000)

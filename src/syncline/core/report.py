@@ -292,18 +292,11 @@ class Report:
 
     def chunks(self) -> Iterator[str]:
         """The JSON text of `document()` in pieces, ASCII only, without ever holding all of its actions."""
-        head = json.dumps(self.head())
-        before, after = head.split('"actions": []', 1)  # a quotation mark inside of a text would be escaped
-        yield before + '"actions": ['
-        separator = ""
-        for row in self.rows():
-            yield separator + json.dumps(row)
-            separator = ", "
-        yield "]" + after
+        return with_actions(self.head(), self.rows())
 
     def _mark(self, number: int, action: Action, state: str) -> None:
-        if number < len(self._states) - len(self._unplanned):  # numbers count from 0, in the order of the plan
-            self._states[number] = _STATES.index(state)
+        if number <= len(self._states) - len(self._unplanned):  # numbers count from 1, in the order of the plan
+            self._states[number - 1] = _STATES.index(state)
         else:
             self._unplanned.append(action)
             self._states.append(_STATES.index(state))
@@ -388,6 +381,17 @@ def worst(codes: Iterable[int]) -> int:
     """The exit code of several jobs: the weightiest that occurred."""
     found = set(codes)
     return next((code for code in _BY_WEIGHT if code in found), max(found, default=0))
+
+
+def with_actions(head: Document, rows: Iterable[ActionRow]) -> Iterator[str]:
+    """The JSON text of a document in pieces, ASCII only: `head`, which has no actions, with `rows` for them."""
+    before, after = json.dumps(head).split('"actions": []', 1)  # a quotation mark inside of a text is escaped
+    yield before + '"actions": ['
+    separator = ""
+    for row in rows:
+        yield separator + json.dumps(row)
+        separator = ", "
+    yield "]" + after
 
 
 def action_row(action: Action, state: str, names: Mapping[Side, str]) -> ActionRow:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -96,7 +96,7 @@ def _decoder(kind: Any) -> Callable[[Any], Any]:
     if isinstance(kind, NewType):
         return _decoder(kind.__supertype__)
     origin, args = get_origin(kind), get_args(kind)
-    if origin is tuple:
+    if origin in (tuple, Collection):
         item = _decoder(args[0])
         return lambda given: tuple([item(each) for each in _list(given)])
     if origin in (UnionType, Union):

@@ -194,7 +194,7 @@ def _carry_out(
             memory.write()
             _record_conflicts(world, record, run_id, plan, results)
             _note_look(job, world, record, findings, problems, outcome)
-            document = report.document()
+            document = report.head()
             Runs(world.store).finish(
                 run_id,
                 outcome,

@@ -109,9 +109,7 @@ class LocalRoot:
                 directory = self._directories.readable(names)
             except _ABSENT:
                 return None
-            return pack_directory(
-                directory.fd, self._device, stamps=keeps.ctime, inodes=keeps.inode, at_top=not names
-            )
+            return pack_directory(directory.fd, self._device, stamps=keeps.ctime, inodes=keeps.inode, at_top=not names)
 
     def names(self, path: RelPath) -> list[str]:
         names = components(path)

@@ -200,12 +200,12 @@ def _open_to_write(path: str, now: Clock) -> Store:
     os.makedirs(directory, mode=0o700, exist_ok=True)
     notes: list[str] = []
     with file.alone(directory):
-        damage = _damage_outside(path)
-        if damage is not None:
-            notes += _begin_again(path, damage, now)
-        connection, damage = _connected(path)
+        found = file.empty_or_missing(path)
+        if found is None:
+            _refuse_newer(path, _version_at_a_glance(path))
+        connection, damage = (None, found) if found else _connected(path)
         if connection is None:
-            notes += _begin_again(path, damage or "", now)
+            notes += _begin_again(path, damage, now)
             connection, damage = _connected(path)
             if connection is None:
                 raise StateError(f"a new state database {path} cannot be read: {damage}", hint=faults.CHECK_DISK)
@@ -219,24 +219,28 @@ def _open_to_write(path: str, now: Clock) -> Store:
     return store
 
 
-def _damage_outside(path: str) -> str | None:
-    """What is wrong with the file at first sight; empty text: it is not there at all. Raises: StateTooNew, OSError."""
-    found = file.header(path)
-    if found is None:
-        return ""
-    version, damage = found
-    if damage is None:
-        _refuse_newer(path, version)
-    return damage
+def _version_at_a_glance(path: str) -> int:
+    """The version of the schema, read without leaving a trace on what may be a later one's; 0 if that fails.
+
+    Says nothing of damage: a database read as a fixed file may be written to at that moment.
+    """
+    connection = file.connect(path, file.ways_to_look(path)[0])
+    try:
+        ours = connection.execute("PRAGMA application_id").fetchone() == (file.APPLICATION_ID,)
+        return migrate.version_of(connection) if ours else 0
+    except sqlite3.Error:
+        return 0
+    finally:
+        connection.close()
 
 
-def _begin_again(path: str, damage: str, now: Clock) -> list[str]:
+def _begin_again(path: str, damage: str | None, now: Clock) -> list[str]:
     """Make a new database, moving aside what stands in its place; what a person should know of it."""
     aside = file.move_aside(path, now())
     file.create(path, migrate.schema(), migrate.VERSION)
     if aside is None:
         return []
-    if not damage:
+    if damage == "missing":
         return [f"The state database {path} was missing, but its journal was there; it was moved to {aside}. {_EFFECT}"]
     return [f"The state database {path} was damaged ({damage}); it was moved to {aside}. {_EFFECT}"]
 
@@ -306,21 +310,22 @@ def _harden(connection: sqlite3.Connection) -> None:
 
 
 def _open_to_look(path: str, now: Clock) -> Store:
-    damage = _damage_outside(path)
+    damage = file.empty_or_missing(path)
     if damage is None:
-        seen = _identity(path)
-        connection, damage, way = _looking(path)
+        seen, ways = _identity(path), file.ways_to_look(path)
+        connection, damage, way = _looking(path, ways)
         if connection is not None:
             return _to_look(connection, path, now, seen if way is Access.SNAPSHOT else None)
+        if way is Access.SNAPSHOT and (_identity(path) != seen or file.ways_to_look(path) != ways):
+            return _open_to_look(path, now)  # a run began meanwhile: that it changes is no damage
     store = _in_memory(path, now)
-    if damage:
+    if damage != "missing":
         store.notes.append(f"The state database {path} is damaged ({damage}); it was left as it is. {_EFFECT}")
     return store
 
 
-def _looking(path: str) -> tuple[sqlite3.Connection | None, str | None, Access]:
+def _looking(path: str, ways: tuple[Access, ...]) -> tuple[sqlite3.Connection | None, str | None, Access]:
     """A connection that leaves no trace, or what is wrong inside the file; and the way it was opened."""
-    ways = file.ways_to_look(path)
     for way in ways:
         connection = file.connect(path, way)
         try:

@@ -24,10 +24,6 @@ APPLICATION_ID = 0x53594E4C  # "SYNL"
 NAME = "state.db"
 WAL, INDEX, ROLLBACK = "-wal", "-shm", "-journal"
 
-_MAGIC = b"SQLite format 3\0"
-_VERSION = struct.Struct(">60xI4xI28x")
-"""user_version and application_id in the first 100 bytes: sqlite.org/fileformat2.html, section 1.3."""
-
 _WAL_MAGIC = (0x377F0682, 0x377F0683)
 
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "ceph", "9p", "davfs", "davfs2"})
@@ -42,25 +38,16 @@ class Access(Enum):
     PLAIN = "mode=ro"
 
 
-def header(path: str) -> tuple[int, str | None] | None:
-    """The schema's version and, where the file is surely no state database, why. None: there is no such file.
+def empty_or_missing(path: str) -> str | None:
+    """What can be told of a database without opening it: that it is `empty` or `missing`. Raises: OSError.
 
-    Raises: OSError.
+    Never open and close it but through SQLite: a process that closes any descriptor of a file loses all its POSIX locks
+    on that file, those of its other connections too (sqlite.org/howtocorrupt.html, section 2.2).
     """
     try:
-        with open(path, "rb") as stream:
-            start = stream.read(100)
+        return None if os.stat(path).st_size else "empty"
     except FileNotFoundError:
-        return None
-    if not start:
-        return 0, "it is empty"
-    if len(start) < 100 or not start.startswith(_MAGIC):
-        return 0, "it does not begin like a database"
-    version, application = _VERSION.unpack(start)
-    # While a journal waits to be replayed, the header in the file itself may be an older one, but never another's.
-    if application != APPLICATION_ID:
-        return 0, "it was not written by syncline"
-    return int(version), None
+        return "missing"
 
 
 def connect(path: str, access: Access) -> sqlite3.Connection:

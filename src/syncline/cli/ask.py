@@ -1,0 +1,86 @@
+"""`status`, `history` and `show`: what is known, without looking at the roots and without changing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from syncline.cli.call import Call
+from syncline.cli.options import as_json, examples
+
+if TYPE_CHECKING:
+    from syncline.compose import Desk
+
+
+@click.command(epilog=examples("syncline status", "syncline status documents-usb --json"))
+@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@as_json
+@click.pass_obj
+def status(call: Call, jobs: tuple[str, ...], json: bool) -> int:
+    """Say per job whether it is in sync, and what is open.
+
+    It tells what was found when the job was last looked at; 'syncline plan JOB' looks anew.
+    """
+    from syncline import queries
+    from syncline.cli import show, terminal
+
+    with looking(call) as desk:
+        rows = queries.status(desk.store, jobs)
+        if json:
+            call.answer({"jobs": rows})
+        else:
+            show.status(terminal.screen(call), rows)
+    return 0
+
+
+@click.command(epilog=examples("syncline history", "syncline history documents-usb --limit 5"))
+@click.argument("job", required=False)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")
+@as_json
+@click.pass_obj
+def history(call: Call, job: str | None, limit: int, json: bool) -> int:
+    """List past runs, the latest first. Runs that had nothing to do are not among them."""
+    from syncline import queries
+    from syncline.cli import show, terminal
+
+    with looking(call) as desk:
+        rows = queries.history(desk.store, job, limit)
+        if json:
+            call.answer({"runs": rows})
+        else:
+            show.history(terminal.screen(call), rows)
+    return 0
+
+
+@click.command("show", epilog=examples("syncline show last", "syncline show 20261120T184500Z-1a2b -v"))
+@click.argument("run")
+@click.option("-v", "--verbose", is_flag=True, help="Show every line.")
+@as_json
+@click.pass_obj
+def show(call: Call, run: str, verbose: bool, json: bool) -> int:
+    """Show what a past run did. RUN is an id, its unique beginning, or 'last'."""
+    from syncline import queries
+    from syncline.cli import show as showing
+    from syncline.cli import terminal
+
+    with looking(call) as desk:
+        found = queries.show(desk.store, run)
+        if json:
+            call.pour(found.chunks())
+        else:
+            showing.run(terminal.screen(call), found.head, found.rows, verbose=verbose)
+    return 0
+
+
+@contextmanager
+def looking(call: Call) -> Iterator[Desk]:
+    """A desk that changes nothing."""
+    from syncline.compose import Desk
+
+    with Desk.open(call.state_dir(), write=False) as desk:
+        for note in desk.notes:
+            call.say(f"syncline: {note}")
+        yield desk

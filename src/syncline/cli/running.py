@@ -1,0 +1,226 @@
+"""Carries jobs out and tells what became of them: what `sync`, `mirror`, `plan`, `run` and `adopt` have in common."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from syncline import log
+from syncline.cli import progress, show, terminal
+from syncline.cli.call import Call
+from syncline.cli.options import Manner
+from syncline.cli.signals import Stop, stopping
+from syncline.compose import Ask, Desk
+from syncline.core.model import SIDES, ActionDone, ActionFailed, Event, Outcome, RunFinished, RunStarted
+from syncline.core.report import Report, action_name, error_document, worst
+from syncline.errors import Interrupted, RunRefused, SynclineError, UsageError
+from syncline.jobs.kind import Job
+
+Pick = Callable[[Desk], Sequence[Job]]
+Act = Callable[[Desk, Job, Ask], Iterator[Event]]
+
+_NOT_REPEATED = frozenset({"-n", "--dry-run", "--json", "-v", "--verbose", "-q", "--quiet"})
+_WITH_VALUE = frozenset(
+    {
+        "--approve",
+        "--exclude",
+        "--changed-both",
+        "--created-both",
+        "--props-both",
+        "--compare",
+        "--trash-max-size",
+        "--extras",
+        "--config",
+        "--state-dir",
+    }
+)
+
+
+def carry_out(call: Call, manner: Manner, pick: Pick, act: Act = Desk.run) -> int:
+    """Do, or plan, the jobs that `pick` finds; the exit code. A plan and a dry run leave no trace but in the log."""
+    if manner.verbose and manner.quiet:
+        raise UsageError("-v and -q contradict each other")
+    if call.config is not None:
+        call.say(f"syncline: note: {call.config} is not read, this version has no configuration yet")
+    write = not manner.dry_run
+    log.setup(call.state_dir(), manner.verbose, write)
+    try:
+        with (
+            stopping(at_once=manner.dry_run) as stop,
+            Desk.open(call.state_dir(), write=write, interrupted=stop.number) as desk,
+        ):
+            _tell_notes(call, desk)
+            jobs = pick(desk)
+            ask = Ask(manner.dry_run, manner.approve, manner.full)
+            conduct = _Conduct(call, manner, desk, ask, act, stop)
+            return conduct.only(jobs[0]) if len(jobs) == 1 else conduct.each(jobs)
+    finally:
+        log.close()
+
+
+class _Conduct:
+    """Runs jobs one after the other and tells of each."""
+
+    def __init__(self, call: Call, manner: Manner, desk: Desk, ask: Ask, act: Act, stop: Stop) -> None:
+        self.call, self.manner, self.desk, self.ask, self.act, self.stop = call, manner, desk, ask, act, stop
+
+    def only(self, job: Job) -> int:
+        """One job; its exit code."""
+        report = self.report(job)
+        if self.manner.json:
+            self.call.pour(report.chunks())
+            self._say_error(report)
+        else:
+            self._show(report, job)
+        return report.exit_code()
+
+    def each(self, jobs: Sequence[Job]) -> int:
+        """Several jobs; what goes wrong with one does not keep the next from running."""
+        codes: list[int] = []
+        if self.manner.json:
+            self.call.answered = True
+            self.call.write(['{"syncline": 1, "jobs": ['])
+        for job in jobs:
+            if self.stop.number() is not None:
+                break
+            if self.manner.json and codes:
+                self.call.write([", "])
+            codes.append(self._one_of_several(job))
+        if self.manner.json:
+            self.call.write(["]}\n"])
+        return worst(codes)
+
+    def report(self, job: Job) -> Report:
+        """Run one job to its end, whichever it is. Raises: UsageError."""
+        roots = {side: job.root(side) for side in SIDES}
+        report = Report(job.name, job.kind.name, roots, job.kind.root_names, self.manner.dry_run)
+        started = time.monotonic()
+        try:
+            with progress.bar(not self.manner.json and not self.manner.quiet) as bar:
+                for event in self.act(self.desk, job, self.ask):
+                    report.add(event)
+                    bar.update(event)
+                    self._note(report, event)
+        except UsageError:
+            raise
+        except SynclineError as error:
+            report.fail(error)
+            _log(report).error("%s", error.message)
+        if report.error is not None:
+            report.seconds = time.monotonic() - started
+        return report
+
+    def _one_of_several(self, job: Job) -> int:
+        try:
+            report = self.report(job)
+        except UsageError as error:
+            self.call.tell(error)
+            if self.manner.json:
+                self.call.write([json.dumps(error_document([error]))])
+            return error.exit_code
+        except Exception as error:  # noqa: BLE001  one job's fault is told, and the next one runs
+            told = self.call.fault(error)
+            if self.manner.json:
+                self.call.write([json.dumps(error_document([told]))])
+            return 4
+        if self.manner.json:
+            self.call.write(report.chunks())
+            self._say_error(report)
+        else:
+            self._show(report, job)
+        return report.exit_code()
+
+    def _note(self, report: Report, event: Event) -> None:
+        match event:
+            case RunStarted(run, plan):
+                for note in plan.notes:
+                    self.call.say(f"syncline: {note}")
+                    _log(report).warning("%s", note)
+                told = "run started" if run is not None else "looked at both sides"
+                _log(report).info("%s: plan %s, %d actions", told, plan.id, len(plan.actions))
+            case ActionDone(action=action):
+                _log(report).debug("%s %s: %s", action_name(action), action.at.side.value, action.at.path)
+            case ActionFailed(action=action, problem=problem, skipped=skipped):
+                word = "left alone" if skipped else "failed"
+                place = f"{action.at.side.value}: {action.at.path}"
+                _log(report).warning("%s: %s %s: %s", word, action_name(action), place, problem.detail)
+            case RunFinished(outcome=outcome, seconds=seconds):
+                for problem in report.problems:
+                    where = f"{problem.place.side.value}: {problem.place.path}"
+                    _log(report).warning("problem: %s: %s: %s", where, problem.reason.value, problem.detail)
+                for objection in report.objections:
+                    _log(report).warning("objection: %s: %s", objection.guard.value, objection.detail)
+                _log(report).info("%s in %.2f s", outcome.value, seconds)
+            case _:
+                pass
+
+    def _show(self, report: Report, job: Job) -> None:
+        again = again_command(self.call.args)
+        screen = terminal.screen(self.call)
+        if report.error is None or report.plan is not None:
+            show.run(
+                screen,
+                report.head(),
+                report.rows,
+                verbose=self.manner.verbose,
+                quiet=self.manner.quiet,
+                again=again,
+            )
+        if report.outcome is Outcome.REFUSED and report.objections:
+            show.refusal(
+                screen if self.manner.dry_run else terminal.screen(self.call, error=True), report.objections, again
+            )
+        else:
+            self._say_error(report)
+
+    def _say_error(self, report: Report) -> None:
+        if report.error is None:
+            return
+        if isinstance(report.error, Interrupted) and report.plan is not None and not self.manner.json:
+            return  # the last line said so
+        where = f"{report.job}: " if isinstance(report.error, RunRefused) else ""
+        told = SynclineError(f"{where}{report.error.message}", hint=report.error.hint)
+        self.call.tell(told)
+
+
+def again_command(args: Sequence[str]) -> str:
+    """The command that really does what was asked for, as a person can paste it."""
+    kept: list[str] = []
+    rest = list(args)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            kept += [word, *rest]
+            break
+        if word in _NOT_REPEATED or (word[:1] == "-" and word[1:2] != "-" and word[1:] and set(word[1:]) <= set("nvq")):
+            continue
+        value = [rest.pop(0)] if word in _WITH_VALUE and rest else []
+        if not word.startswith("--approve"):
+            kept += [word, *value]
+    for position, word in enumerate(kept):
+        if word in ("plan", "check", "dry-run"):
+            kept[position] = "run"
+            break
+        if word in ("run", "sync", "mirror", "adopt"):
+            break
+    return " ".join(["syncline", *map(pasted, kept)])
+
+
+def pasted(word: str) -> str:
+    """A word as a shell takes it, whatever bytes it has."""
+    if word.isprintable():
+        return shlex.quote(word)
+    encoded = word.encode("utf-8", "surrogateescape")
+    return "$'" + "".join(chr(b) if 32 <= b < 127 and b not in (39, 92) else f"\\x{b:02x}" for b in encoded) + "'"
+
+
+def _tell_notes(call: Call, desk: Desk) -> None:
+    for note in desk.notes:
+        call.say(f"syncline: {note}")
+        log.part("state").warning("%s", note)
+
+
+def _log(report: Report) -> log.Adapter:
+    return log.bound("run", run=report.run, job=report.job)

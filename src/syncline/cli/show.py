@@ -1,0 +1,494 @@
+"""Runs, jobs and histories as a person likes to read them: grouped, counted, folded, what needs a person last.
+
+Every name goes through `printable`; nothing of it is ever taken for markup. Lines are made of styled pieces, so that
+rich is needed on a terminal only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from syncline.core.model import Objection
+from syncline.core.names import printable
+from syncline.core.report import ActionRow, ConflictRow, Document, ProblemRow, Summary
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from syncline.queries import JobRow, RunRow, StatusRow
+
+FOLD_AT: Final = 10
+"""So many lines of one group are shown unasked."""
+
+LONGEST_PADDED: Final = 60
+"""Where no width limits a line, names are brought to one column up to this length."""
+
+Piece = str | tuple[str, str]
+"""A text, or a text and its style."""
+
+_ASCII: Final = str.maketrans({"→": "->", "↔": "<->", "…": "...", "✓": "ok:", "✗": "!!", "·": "-", "×": "x", "–": "-"})
+
+
+class Screen:
+    """Where lines go: how wide it is (None: no limit, nothing is cut), and which characters and colours it has."""
+
+    def __init__(
+        self,
+        write: Callable[[Iterable[str]], None],
+        *,
+        width: int | None = None,
+        unicode: bool = True,
+        console: Console | None = None,
+    ) -> None:
+        self.width = width
+        self._write = write
+        self._unicode = unicode
+        self._console = console
+
+    def line(self, *pieces: Piece) -> None:
+        """One line."""
+        made = [piece if isinstance(piece, tuple) else (piece, "") for piece in pieces]
+        if self._console is None:
+            self._write(["".join(self.spelled(text) for text, _ in made), "\n"])
+            return
+        from rich.text import Text
+
+        whole = Text.assemble(*[(self.spelled(text), style) for text, style in made], end="\n")
+        with self._console.capture() as caught:
+            self._console.print(whole, soft_wrap=True, highlight=False)
+        self._write([caught.get()])
+
+    def spelled(self, text: str) -> str:
+        """`text` with the signs this screen lacks spelled out."""
+        return text if self._unicode else text.translate(_ASCII)
+
+    def length(self, text: str) -> int:
+        """The columns a text takes."""
+        text = self.spelled(text)
+        if text.isascii():
+            return len(text)
+        from rich.cells import cell_len
+
+        return cell_len(text)
+
+    def fitted(self, path: str, room: int) -> str:
+        """A path in at most `room` columns, shortened in its middle."""
+        if self.length(path) <= room:
+            return path
+        mark = self.spelled("…")
+        keep = max(room - len(mark), 2)
+        head, tail = path[: keep // 3], path[-(keep - keep // 3) :]
+        while self.length(head) + self.length(tail) > keep and tail:  # wide characters
+            head, tail = (head[:-1], tail) if len(head) > len(tail) // 2 else (head, tail[1:])
+        return head + mark + tail
+
+
+@dataclass(slots=True)
+class _Group:
+    """Actions of one sort on one root."""
+
+    root: str
+    sort: str
+    actions: int = 0
+    size: int = 0
+    first: list[ActionRow] = field(default_factory=list)
+
+
+_SORTS: Final = {
+    "put-file": ("copy {n}", "copied {n}", "file"),
+    "put-link": ("link {n}", "linked {n}", "symbolic link"),
+    "make-directory": ("make {n}", "made {n}", "folder"),
+    "rename": ("rename {n}", "renamed {n}", "item"),
+    "set-properties": ("set the properties of {n}", "set the properties of {n}", "item"),
+    "trash": ("move {n} to the trash", "moved {n} to the trash", "item"),
+    "remove": ("delete {n}, not recoverable", "deleted {n}, not recoverable", "item"),
+    "run-command": ("run {n}", "ran {n}", "command"),
+}
+
+_SIGNS: Final = {
+    "put-file": ("+", "green"),
+    "put-link": ("+", "green"),
+    "make-directory": ("+", "green"),
+    "rename": (">", "cyan"),
+    "set-properties": ("~", "cyan"),
+    "trash": ("-", "red"),
+    "remove": ("-", "bold red"),
+    "run-command": ("$", "cyan"),
+}
+
+_WHYS: Final = {
+    "edited-after-delete": "edited after it was deleted on the other side",
+    "conflict": "conflict",
+    "type-change": "became something else",
+    "extra": "not in the source",
+    "undo": "undo",
+    "recover": "recovery",
+}
+
+_RULES: Final = {
+    "changed-both": "changed on both sides",
+    "created-both": "created differently on both sides",
+    "props-both": "properties changed on both sides",
+    "type-both": "a different kind of thing on each side",
+    "undone": "left apart by an undo",
+}
+
+_STYLES: Final = {
+    "in-sync": "green",
+    "done": "green",
+    "planned": "bold",
+    "needs-attention": "yellow",
+    "refused": "bold red",
+    "failed": "bold red",
+    "locked": "bold red",
+    "interrupted": "yellow",
+}
+
+
+def run(
+    screen: Screen,
+    document: Document,
+    rows: Callable[[], Iterable[ActionRow]],
+    *,
+    verbose: bool = False,
+    quiet: bool = False,
+    again: str | None = None,
+) -> None:
+    """A plan or run. `rows` gives its actions anew each time it is called; `again` is the command that would do it."""
+    if not quiet:
+        _head(screen, document)
+        _groups(screen, document, rows, verbose)
+    _unfinished(screen, rows, "failed", verbose)
+    if not quiet:
+        _unfinished(screen, rows, "skipped", verbose)
+    _problems(screen, document["problems"], verbose)
+    conflicts = document["conflicts"]
+    _conflicts(screen, [row for row in conflicts if row["kept"] is not None] if not quiet else [], False, verbose)
+    _conflicts(screen, [row for row in conflicts if row["kept"] is None], True, verbose)
+    if not quiet or document["outcome"] not in ("in-sync", "done", "planned"):
+        _end(screen, document, again)
+
+
+def refusal(screen: Screen, objections: Sequence[Objection], again: str | None) -> None:
+    """Why a guard refused, and how to go ahead."""
+    for objection in objections:
+        screen.line((f"refused ({objection.guard.value}): ", "bold red"), (printable(objection.detail), "bold"))
+        if objection.approve is None or again is None:
+            screen.line(f"  {printable(objection.remedy)}")
+        elif _HINTS.get(objection.guard.value):
+            screen.line(f"  {_HINTS[objection.guard.value]}")
+    approve = next((objection.approve for objection in objections if objection.approve is not None), None)
+    if again is None or approve is None or any(objection.approve is None for objection in objections):
+        return
+    screen.line("  to see all of it:       ", (f"{again} --dry-run -v", "cyan"))
+    screen.line("  if that is what you want: ", (f"{again} --approve {approve}", "bold cyan"))
+
+
+_HINTS: Final = {
+    "source-empty": "Is the right drive connected?",
+    "all-changed": "Was it encrypted or restored by something?",
+    "first-mirror-extras": "'--extras keep' leaves them where they are.",
+}
+
+
+def jobs(screen: Screen, rows: Sequence[JobRow]) -> None:
+    """The jobs that are known."""
+    if not rows:
+        screen.line("no jobs yet; begin with: ", ("syncline sync LEFT RIGHT", "cyan"))
+    width = max((len(row["job"]) for row in rows), default=0)
+    for row in rows:
+        (_, one), (_, other) = row["roots"].items()
+        arrow = "↔" if row["kind"] == "twoway" else "→"
+        screen.line((row["job"].ljust(width), "bold"), f"  {printable(one)} {arrow} {printable(other)}")
+
+
+def status(screen: Screen, rows: Sequence[StatusRow]) -> None:
+    """How each job stands."""
+    if not rows:
+        screen.line("no jobs yet; begin with: ", ("syncline sync LEFT RIGHT", "cyan"))
+    width = max((len(row["job"]) for row in rows), default=0)
+    for row in rows:
+        word, style = _standing(row)
+        pieces: list[Piece] = [(row["job"].ljust(width), "bold"), "  ", (word, style)]
+        if row["last_checked"] is not None:
+            pieces.append(f", looked at {moment(row['last_checked'])}")
+        if row["last_run"] is not None:
+            pieces.append(f", last run {row['last_run']}")
+        screen.line(*pieces)
+
+
+def history(screen: Screen, rows: Sequence[RunRow]) -> None:
+    """Past runs, the latest first."""
+    if not rows:
+        screen.line("nothing was run yet")
+    width = max((len(row["job"]) for row in rows), default=0)
+    for row in rows:
+        outcome = row["outcome"] or "not finished"
+        screen.line(
+            f"{moment(row['started'])}  {row['run']}  ",
+            (row["job"].ljust(width), "bold"),
+            "  ",
+            (outcome, _STYLES.get(outcome, "yellow")),
+            f"  {phrase(row['summary'], done=True) or 'nothing to copy'}",
+        )
+
+
+def setting(value: object) -> str:
+    """A setting's value."""
+    if isinstance(value, list):
+        return ", ".join(printable(str(each)) for each in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {setting(each)}" for key, each in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else printable(str(value))
+
+
+def phrase(summary: Summary, *, done: bool) -> str:
+    """What was done, or would be, in a line."""
+    parts = []
+    if summary["copied"]:
+        verb = "copied" if done else "copy"
+        parts.append(f"{verb} {many(summary['copied'], 'file')} ({size(summary['bytes_copied'])})")
+    for key, would, did, noun in (
+        ("renamed", "rename {n}", "renamed {n}", "item"),
+        ("links", "link {n}", "linked {n}", "symbolic link"),
+        ("directories", "make {n}", "made {n}", "folder"),
+        ("properties", "set properties of {n}", "set properties of {n}", "item"),
+        ("trashed", "move {n} to the trash", "moved {n} to the trash", "file"),
+        ("removed", "delete {n} for good", "deleted {n} for good", "item"),
+    ):
+        number = int(summary[key])  # type: ignore[literal-required]  # the keys stand just above
+        if number:
+            parts.append((did if done else would).format(n=many(number, noun)))
+    return ", ".join(parts)
+
+
+def many(number: int, noun: str) -> str:
+    """`1 file`, `2,345 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def size(number: int) -> str:
+    """`12 B`, `1.2 kB`, `34 MB`: powers of ten."""
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 999.5 or unit == "TB":
+            break
+        value /= 1000
+    return f"{number} B" if unit == "B" else f"{value:.1f} {unit}" if value < 99.95 else f"{value:.0f} {unit}"
+
+
+def moment(stored: str) -> str:
+    """A stored time in the local zone, to the minute."""
+    return datetime.fromisoformat(stored).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _head(screen: Screen, document: Document) -> None:
+    (_, one), (_, other) = document["roots"].items()
+    arrow = "↔" if document["kind"] == "twoway" else "→"
+    screen.line((document["job"], "bold"), f": {printable(one)} {arrow} {printable(other)}")
+
+
+def _groups(screen: Screen, document: Document, rows: Callable[[], Iterable[ActionRow]], verbose: bool) -> None:
+    groups: dict[tuple[str, str], _Group] = {}
+    names = list(document["roots"])
+    for row in rows():
+        if row["state"] in ("failed", "skipped"):
+            continue
+        key = (row["root"], row["action"])
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = _Group(*key)
+        group.actions += 1
+        group.size += row["bytes"]
+        if len(group.first) < FOLD_AT:
+            group.first.append(row)
+    would = document["outcome"] in ("planned", "refused", "in-sync")
+    for root in reversed(names):  # left to right comes first: that is where the right one is changed
+        mine = [groups[root, sort] for sort in _SORTS if (root, sort) in groups]
+        if mine:
+            other = names[0] if root == names[1] else names[1]
+            screen.line((f"{other} → {root}", "bold blue"))
+        for group in mine:
+            _group(screen, group, rows, would, verbose)
+
+
+def _group(screen: Screen, group: _Group, rows: Callable[[], Iterable[ActionRow]], would: bool, verbose: bool) -> None:
+    title = _SORTS[group.sort][0 if would else 1].format(n=many(group.actions, _SORTS[group.sort][2]))
+    screen.line(f"  {title}{f' ({size(group.size)})' if group.size else ''}")
+    shown: Iterable[ActionRow] = group.first
+    if verbose and group.actions > len(group.first):
+        shown = _of_group(rows(), group)
+    room = _room(screen, group.first)
+    for row in shown:
+        _action(screen, row, room, whole=verbose)
+    if not verbose and group.actions > len(group.first):
+        screen.line((f"    … and {group.actions - len(group.first):,} more (-v shows all)", "dim"))
+
+
+def _of_group(rows: Iterable[ActionRow], group: _Group) -> Iterator[ActionRow]:
+    for row in rows:
+        if (row["root"], row["action"]) == (group.root, group.sort) and row["state"] not in ("failed", "skipped"):
+            yield row
+
+
+def _room(screen: Screen, rows: Sequence[ActionRow]) -> int:
+    """The column for names: as wide as they are, as far as size and reason leave room."""
+    longest = max((screen.length(_name(row)) for row in rows), default=0)
+    if screen.width is None:
+        return min(longest, LONGEST_PADDED)
+    beside = 6 + max((2 + len(_size(row)) + 2 + len(_why(row)) for row in rows), default=0)
+    return min(longest, max(screen.width - 1 - beside, 20))
+
+
+def _action(screen: Screen, row: ActionRow, room: int, *, whole: bool) -> None:
+    name, bytes, why = _name(row), _size(row), _why(row)
+    if screen.width is not None and not whole:
+        name = screen.fitted(name, room)
+    sign, style = _SIGNS.get(row["action"], ("?", ""))
+    if row["action"] == "put-file" and not row["why"].startswith("created-"):
+        sign, style = "~", "yellow"
+    padding = " " * max(room - screen.length(name), 0) if bytes or why else ""
+    screen.line(
+        "    ", (sign, style), " ", name, padding, f"  {bytes}" if bytes else "", (f"  {why}" if why else "", "dim")
+    )
+
+
+def _name(row: ActionRow) -> str:
+    name = printable(row["path"])
+    if row["action"] == "rename":
+        name = f"{name} → {printable(row.get('to', ''))}"
+    return name
+
+
+def _size(row: ActionRow) -> str:
+    if row["action"] in ("put-file", "trash", "remove"):
+        return f"{size(row['bytes']):>8}"
+    return ""
+
+
+def _why(row: ActionRow) -> str:
+    why, _, side = row["why"].rpartition("-")
+    match why:
+        case "created":
+            return "new" if row["action"].startswith("put-") else ""
+        case "changed":
+            return "changed"
+        case "deleted":
+            return f"deleted in {side}"
+        case "renamed":
+            return "" if row["action"] == "rename" else f"renamed in {side}"
+        case "properties":
+            return ""
+        case _:
+            return _WHYS.get(row["why"], row["why"])
+
+
+def _unfinished(screen: Screen, rows: Callable[[], Iterable[ActionRow]], state: str, verbose: bool) -> None:
+    found = 0
+    for row in rows():
+        if row["state"] != state:
+            continue
+        found += 1
+        if found == 1:
+            title = "not done, these failed" if state == "failed" else "left alone in this run"
+            screen.line((title, "bold red" if state == "failed" else "bold yellow"))
+        if verbose or found <= FOLD_AT:
+            screen.line("    ", ("!", "red"), f" {row['action']} in {row['root']}: {_name(row)}")
+    if found > FOLD_AT and not verbose:
+        screen.line((f"    … and {found - FOLD_AT:,} more (-v shows all)", "dim"))
+
+
+def _problems(screen: Screen, problems: Sequence[ProblemRow], verbose: bool) -> None:
+    if problems:
+        screen.line((many(len(problems), "problem"), "bold yellow"))
+    for row in problems if verbose else problems[:FOLD_AT]:
+        where = f"{row['root']}: {printable(row['path']) or '(the folder itself)'}"
+        screen.line("    ", ("!", "yellow"), f" {where}", (f"  {row['reason']}: {printable(row['detail'])}", "dim"))
+    _folded(screen, len(problems), verbose)
+
+
+def _conflicts(screen: Screen, conflicts: Sequence[ConflictRow], open: bool, verbose: bool) -> None:
+    if conflicts:
+        title = f"{many(len(conflicts), 'conflict')} {'waiting for you' if open else 'settled'}"
+        screen.line((title, "bold red" if open else "bold magenta"))
+    for row in conflicts if verbose else conflicts[:FOLD_AT]:
+        screen.line("    ", ("!", "red" if open else "magenta"), f" {printable(row['path'])}")
+        screen.line((f"      {_RULES.get(row['rule'], row['rule'])}; {_settled(row)}", "dim"))
+    _folded(screen, len(conflicts), verbose)
+    if open and conflicts:
+        screen.line("    make both sides equal, or delete one version, and run again; or choose with --changed-both")
+
+
+def _folded(screen: Screen, number: int, verbose: bool) -> None:
+    if number > FOLD_AT and not verbose:
+        screen.line((f"    … and {number - FOLD_AT:,} more (-v shows all)", "dim"))
+
+
+def _settled(row: ConflictRow) -> str:
+    if row["kept"] is None:
+        return "nothing was touched"
+    if row["clash"] is not None:
+        return f"the name keeps the version of {row['kept']}, the other one is {printable(row['clash'])}"
+    if row["rule"] == "props-both":
+        return f"those of {row['kept']} hold ({row['policy']})"
+    return f"the version of {row['kept']} holds ({row['policy']}), the other one is in the trash"
+
+
+def _end(screen: Screen, document: Document, again: str | None) -> None:
+    outcome, summary = document["outcome"], document["summary"]
+    style = _STYLES.get(outcome, "bold")
+    attention = ", ".join(
+        part
+        for part in (
+            many(summary["failed"], "failed action") if summary["failed"] else "",
+            many(summary["conflicts"], "conflict") if summary["conflicts"] else "",
+            many(summary["problems"], "problem") if summary["problems"] else "",
+        )
+        if part
+    )
+    also = f" ({attention})" if attention else ""
+    would = phrase(summary, done=False) or "nothing to do"
+    did = phrase(summary, done=True) or "nothing was changed"
+    took = f" in {document['seconds']:.1f} s"
+    run = f" · run {document['run']}" if document["run"] is not None else ""
+    match outcome:
+        case "in-sync":
+            screen.line(("✓ in sync", style), f": {many(summary['both'], 'file')} on both sides{also}")
+        case "planned":
+            screen.line(("plan", style), f" {document['plan']}: {would}{also}; nothing was changed")
+            if again is not None:
+                screen.line("  to do it: ", (again, "bold cyan"))
+        case "refused":
+            screen.line(("refused", style), f": {would if document['plan'] else 'no plan'}{also}; nothing was changed")
+        case "done":
+            screen.line(("✓ done", style), f"{took}: {did}{also}{run}")
+        case "needs-attention":
+            screen.line(("done, and something needs you", style), f"{took}: {did}{also}{run}")
+        case "interrupted":
+            screen.line(("interrupted", style), f": {did}{also}; run it again to go on{run}")
+        case "failed":
+            screen.line(("✗ not all was done", style), f"{took}: {did}{also}{run}")
+        case _:
+            screen.line((outcome, style), f": nothing was changed{also}")
+
+
+def _standing(row: StatusRow) -> tuple[str, str]:
+    needs = ", ".join(
+        many(number, noun)
+        for number, noun in ((row["conflicts"], "open conflict"), (row["problems"], "problem"))
+        if number
+    )
+    if row["state"] == "running":
+        return "running", "cyan"
+    if row["state"] == "interrupted":
+        return f"a run is going on or was cut off{f', {needs}' if needs else ''}", "yellow"
+    if row["in_sync"] is None:
+        return "never run", "yellow"
+    if row["in_sync"]:
+        return f"in sync{f', {needs}' if needs else ''}", "yellow" if row["conflicts"] else "green"
+    return f"not in sync{f', {needs}' if needs else ''}", "red"

@@ -1,0 +1,169 @@
+"""Read-only answers from the state: how jobs stand, which runs there were, what one run did. Never looks at a root."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, TypedDict, cast
+
+from syncline.core.model import SIDES, Outcome, Side
+from syncline.core.report import FORMAT, PLANNED, SKIPPED, ActionRow, Document, Summary, action_row, with_actions
+from syncline.jobs.kind import Job
+from syncline.store.conflicts import Conflicts
+from syncline.store.db import Store
+from syncline.store.jobs import Job as Remembered
+from syncline.store.jobs import Jobs
+from syncline.store.journal import Journal
+from syncline.store.runs import Run, Runs
+
+
+class JobRow(TypedDict):
+    """A job as `jobs list` has it. `roots`: path by the root's name."""
+
+    job: str
+    kind: str
+    roots: dict[str, str]
+    adhoc: bool
+
+
+class StatusRow(TypedDict):
+    """How a job stands. `in_sync` and `problems` are of the last look; None: never looked."""
+
+    job: str
+    state: str
+    in_sync: bool | None
+    last_run: str | None
+    last_checked: str | None
+    conflicts: int
+    problems: int
+
+
+class RunRow(TypedDict):
+    """A run as `history` has it. `outcome` and `seconds` are None while it goes on."""
+
+    run: str
+    job: str
+    started: str
+    seconds: float | None
+    outcome: str | None
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One past run: its document without the actions, and the actions anew each time they are asked for."""
+
+    head: Document
+    store: Store
+    run: str
+    names: Mapping[Side, str]
+
+    def rows(self) -> Iterator[ActionRow]:
+        """The actions that were begun, in the order of the run."""
+        for step in Journal(self.store).actions(self.run):
+            yield action_row(step.action, _STATES.get(step.state, step.state), self.names)
+
+    def chunks(self) -> Iterator[str]:
+        """The JSON text of the whole document in pieces, ASCII only."""
+        return with_actions(self.head, self.rows())
+
+
+_STATES = {"begun": PLANNED, "": SKIPPED}
+"""What the journal calls otherwise: an action that was begun and of which no more is known may or may not be done."""
+
+_ROOT_NAMES = {"mirror": ("source", "target")}
+
+
+def job_row(job: Job) -> JobRow:
+    """A job as it is listed."""
+    roots = {job.kind.root_name(side): job.root(side) for side in SIDES}
+    return {"job": job.name, "kind": job.kind.name, "roots": roots, "adhoc": job.adhoc}
+
+
+def settings_row(job: Job) -> dict[str, Any]:
+    """Every setting of a job that is in force, as plain values."""
+    return cast(dict[str, Any], _plain(job.settings))
+
+
+def status(store: Store, names: Sequence[str] = ()) -> list[StatusRow]:
+    """How these jobs stand, or all. Raises: UsageError, StateError."""
+    jobs = Jobs(store)
+    chosen = [jobs.get(name) for name in dict.fromkeys(names)] if names else jobs.all()
+    return [_status(store, job) for job in chosen]
+
+
+def history(store: Store, name: str | None = None, limit: int | None = None) -> list[RunRow]:
+    """Past runs of a job, or of all, the latest first. Raises: UsageError, StateError."""
+    jobs = Jobs(store)
+    wanted = None if name is None else jobs.get(name).id
+    names = {job.id: job.name for job in jobs.all()}
+    return [
+        {
+            "run": run.id,
+            "job": names.get(run.job, run.job),
+            "started": run.started,
+            "seconds": None if run.seconds is None else round(run.seconds, 3),
+            "outcome": None if run.outcome is None else run.outcome.value,
+            "summary": _summary(run),
+        }
+        for run in Runs(store).history(wanted, limit)
+    ]
+
+
+def show(store: Store, said: str) -> Shown:
+    """One run, by its id, a unique beginning of it, or `last`. Raises: UsageError, StateError."""
+    run = Runs(store).find(said)
+    job = Jobs(store).by_id(run.job)
+    kind = "twoway" if job is None else job.kind
+    names = dict(zip(SIDES, _root_names(kind), strict=True))
+    kept: Mapping[str, Any] = run.document or {}
+    roots = run.roots or {}
+    head: Document = {
+        "syncline": FORMAT,
+        "job": run.job if job is None else job.name,
+        "kind": kind,
+        "plan": run.plan,
+        "run": run.id,
+        "dry_run": False,
+        "outcome": (run.outcome or Outcome.INTERRUPTED).value,
+        "roots": {names[side]: str(roots.get(side.value, "")) for side in SIDES},
+        "actions": [],
+        "conflicts": kept.get("conflicts", []),
+        "problems": kept.get("problems", []),
+        "objections": kept.get("objections", []),
+        "summary": _summary(run),
+        "seconds": round(run.seconds or 0.0, 3),
+    }
+    return Shown(head, store, run.id, names)
+
+
+def _status(store: Store, job: Remembered) -> StatusRow:
+    runs = Runs(store)
+    last = runs.history(job.id, 1)
+    return {
+        "job": job.name,
+        "state": "interrupted" if runs.unfinished(job.id) else "idle",
+        "in_sync": job.in_sync,
+        "last_run": last[0].id if last else None,
+        "last_checked": job.last_checked,
+        "conflicts": len(Conflicts(store).open_conflicts(job.id)),
+        "problems": job.problems,
+    }
+
+
+def _summary(run: Run) -> Summary:
+    empty = dict.fromkeys(Summary.__annotations__, 0)
+    return cast(Summary, {**empty, **(run.summary or {})})
+
+
+def _root_names(kind: str) -> tuple[str, str]:
+    return _ROOT_NAMES.get(kind, ("left", "right"))
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return json.loads(json.dumps(value))
