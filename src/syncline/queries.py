@@ -141,15 +141,23 @@ def show(store: Store, said: str) -> Shown:
 def _status(store: Store, job: Remembered) -> StatusRow:
     runs = Runs(store)
     last = runs.history(job.id, 1)
+    refused = _refused_since(store, job)
     return {
         "job": job.name,
-        "state": "interrupted" if runs.unfinished(job.id) else "idle",
-        "in_sync": job.in_sync,
+        "state": "running" if runs.unfinished(job.id) else "refused" if refused else "idle",
+        "in_sync": False if refused else job.in_sync,
         "last_run": last[0].id if last else None,
-        "last_checked": job.last_checked,
+        "last_checked": refused or job.last_checked,
         "conflicts": len(Conflicts(store).open_conflicts(job.id)),
         "problems": job.problems,
     }
+
+
+def _refused_since(store: Store, job: Remembered) -> str | None:
+    """When a guard last refused a plan of the job, if that was the last that was heard of it."""
+    row = store.first("SELECT max(at) FROM approval JOIN job ON job.key = approval.job WHERE job.id = ?", (job.id,))
+    at = None if row is None or row[0] is None else str(row[0])
+    return at if at is not None and at > (job.last_checked or "") else None
 
 
 def _summary(run: Run) -> Summary:

@@ -1508,3 +1508,13 @@ def test_files_in_scope_are_counted_on_each_side() -> None:
     made = world(None, "a=1 b=1 x.tmp=1 d/c=1 l->a p|", "a=1 d=5", rules())
     counted = trees.counted(made.want())
     assert counted == (3, 2, 1)
+
+
+def test_a_left_over_directory_gives_way_to_nothing_but_keeps_its_name_from_a_new_file() -> None:
+    made = world("d/a=1", "d/a=1 d/x.tmp=7", "", rules())
+    made.run()
+    made.edit(right="d=5")
+    done = made.run()
+    assert _conflicts(done) == "d:type-both:left"
+    assert (show(made.trees[Side.LEFT]), show(made.trees[Side.RIGHT])) == ("d/x.tmp=7 d_clash_M=5", "d/ d_clash_M=5")
+    assert made.run().actions == []

@@ -430,7 +430,7 @@ class Observed:
 
     def child(self, above: Triple, key: str, left_name: str, right_name: str) -> Triple | None:
         full = names.join(RelPath(_key_of(self.world.rules, above.left_path)), key)
-        if full not in self.changed:
+        if full not in self.changed and len(self.spelled.get(full, ())) == 2:
             return None
         return self._triple(full, names.join(above.left_path, left_name), names.join(above.right_path, right_name))
 

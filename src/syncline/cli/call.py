@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from syncline.errors import RootLocked, RunRefused, SynclineError, UsageError
@@ -59,10 +60,7 @@ class Call:
         """A message for a person, on standard error."""
         from syncline.core.names import printable
 
-        try:
-            print(printable(text), file=sys.stderr, flush=True)
-        except (OSError, ValueError):  # nobody listens
-            pass
+        self.complain([printable(text), "\n"])
 
     def tell(self, error: SynclineError) -> None:
         """What went wrong and what to do next, on standard error."""
@@ -80,6 +78,7 @@ class Call:
         self.answered = True
         self.write(chunks)
         self.write(["\n"])
+        self.flush()
 
     def write(self, chunks: Iterable[str]) -> None:
         """Text on standard output. A reader that went away stops nothing; a full disk is told once."""
@@ -88,19 +87,23 @@ class Call:
                 if self.trouble:
                     return
                 sys.stdout.write(chunk)
-            sys.stdout.flush()
         except OSError as error:
             self.unwritten(error)
 
     def complain(self, chunks: Iterable[str]) -> None:
-        """Text on standard error."""
-        try:
-            sys.stdout.flush()
+        """Text on standard error, behind what was answered so far."""
+        self.flush()
+        with suppress(OSError, ValueError):  # nobody listens
             for chunk in chunks:
                 sys.stderr.write(chunk)
             sys.stderr.flush()
-        except (OSError, ValueError):  # nobody listens
-            pass
+
+    def flush(self) -> None:
+        """Bring what was written to its reader."""
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            self.unwritten(error)
 
     def unwritten(self, error: OSError) -> None:
         """Note that standard output takes nothing any more."""
@@ -140,10 +143,7 @@ class Call:
 
     def close(self, code: int) -> int:
         """The exit code, after what was written has reached its reader."""
-        try:
-            sys.stdout.flush()
-        except OSError as error:
-            self.unwritten(error)
+        self.flush()
         return code or max(self.trouble, 0)
 
     def _logged(self, error: BaseException) -> str:
@@ -164,9 +164,7 @@ class Call:
 
 def _discard_stdout() -> None:
     """Let the interpreter's last flush go nowhere instead of failing again."""
-    try:
+    with suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-    except (OSError, ValueError, AttributeError):
-        pass

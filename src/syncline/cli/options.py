@@ -12,7 +12,9 @@ import click
 from syncline.cli.call import Call
 
 if TYPE_CHECKING:
-    from syncline.core.model import Policy
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic from click 8.4 on
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,7 +50,7 @@ def parse_size(text: str) -> int | None:
     return int(whole) * factor + (int(part) * factor // 10 ** len(part) if part else 0)
 
 
-class _Size(click.ParamType):
+class _Size(_ParamType):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -61,7 +63,7 @@ class _Size(click.ParamType):
         return NO_LIMIT if size is None else size
 
 
-class _Policy(click.ParamType):
+class _Policy(_ParamType):
     """One of some policies, by its name or by 1, 2, 3."""
 
     name = "policy"

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from syncline import log
 from syncline.cli import progress, show, terminal
 from syncline.cli.call import Call
 from syncline.cli.options import Manner
 from syncline.cli.signals import Stop, stopping
-from syncline.compose import Ask, Desk
+from syncline.compose import Desk
 from syncline.core.model import SIDES, ActionDone, ActionFailed, Event, Outcome, RunFinished, RunStarted
 from syncline.core.report import Report, action_name, error_document, worst
-from syncline.errors import Interrupted, RunRefused, SynclineError, UsageError
+from syncline.engine import Ask
+from syncline.errors import Interrupted, SynclineError, UsageError
 from syncline.jobs.kind import Job
 
 Pick = Callable[[Desk], Sequence[Job]]
@@ -69,11 +70,10 @@ class _Conduct:
     def only(self, job: Job) -> int:
         """One job; its exit code."""
         report = self.report(job)
+        self.call.answered = True
+        self._tell(report)
         if self.manner.json:
-            self.call.pour(report.chunks())
-            self._say_error(report)
-        else:
-            self._show(report, job)
+            self.call.write(["\n"])
         return report.exit_code()
 
     def each(self, jobs: Sequence[Job]) -> int:
@@ -85,9 +85,9 @@ class _Conduct:
         for job in jobs:
             if self.stop.number() is not None:
                 break
-            if self.manner.json and codes:
-                self.call.write([", "])
-            codes.append(self._one_of_several(job))
+            if codes and (self.manner.json or not self.manner.quiet):
+                self.call.write([", " if self.manner.json else "\n"])
+            codes.append(self._one_of_several(job, [each.name for each in jobs]))
         if self.manner.json:
             self.call.write(["]}\n"])
         return worst(codes)
@@ -112,7 +112,7 @@ class _Conduct:
             report.seconds = time.monotonic() - started
         return report
 
-    def _one_of_several(self, job: Job) -> int:
+    def _one_of_several(self, job: Job, among: Sequence[str]) -> int:
         try:
             report = self.report(job)
         except UsageError as error:
@@ -125,11 +125,7 @@ class _Conduct:
             if self.manner.json:
                 self.call.write([json.dumps(error_document([told]))])
             return 4
-        if self.manner.json:
-            self.call.write(report.chunks())
-            self._say_error(report)
-        else:
-            self._show(report, job)
+        self._tell(report, among)
         return report.exit_code()
 
     def _note(self, report: Report, event: Event) -> None:
@@ -149,15 +145,19 @@ class _Conduct:
             case RunFinished(outcome=outcome, seconds=seconds):
                 for problem in report.problems:
                     where = f"{problem.place.side.value}: {problem.place.path}"
-                    _log(report).warning("problem: %s: %s: %s", where, problem.reason.value, problem.detail)
+                    _log(report).info("problem: %s: %s: %s", where, problem.reason.value, problem.detail)
                 for objection in report.objections:
                     _log(report).warning("objection: %s: %s", objection.guard.value, objection.detail)
                 _log(report).info("%s in %.2f s", outcome.value, seconds)
             case _:
                 pass
 
-    def _show(self, report: Report, job: Job) -> None:
-        again = again_command(self.call.args)
+    def _tell(self, report: Report, among: Sequence[str] = ()) -> None:
+        if self.manner.json:
+            self.call.write(report.chunks())
+            self._say_why(report)
+            return
+        again = again_command(self.call.args, without=[name for name in among if name != report.job])
         screen = terminal.screen(self.call)
         if report.error is None or report.plan is not None:
             show.run(
@@ -169,24 +169,25 @@ class _Conduct:
                 again=again,
             )
         if report.outcome is Outcome.REFUSED and report.objections:
-            show.refusal(
-                screen if self.manner.dry_run else terminal.screen(self.call, error=True), report.objections, again
-            )
-        else:
-            self._say_error(report)
+            screen = screen if self.manner.dry_run else terminal.screen(self.call, error=True)
+            if report.plan is None:
+                show.head(screen, report.head())
+            show.refusal(screen, report.objections, again)
+        elif not (isinstance(report.error, Interrupted) and report.plan is not None):  # then the last line said so
+            self._say_why(report)
 
-    def _say_error(self, report: Report) -> None:
-        if report.error is None:
-            return
-        if isinstance(report.error, Interrupted) and report.plan is not None and not self.manner.json:
-            return  # the last line said so
-        where = f"{report.job}: " if isinstance(report.error, RunRefused) else ""
-        told = SynclineError(f"{where}{report.error.message}", hint=report.error.hint)
-        self.call.tell(told)
+    def _say_why(self, report: Report) -> None:
+        """What kept a run from being done, for whoever reads standard error only."""
+        if report.error is not None:
+            self.call.tell(SynclineError(f"{report.job}: {report.error.message}", hint=report.error.hint))
+        elif not self.manner.dry_run:
+            for objection in report.objections:
+                told = f"{report.job}: refused ({objection.guard.value}): {objection.detail}"
+                self.call.tell(SynclineError(told, hint=objection.remedy))
 
 
-def again_command(args: Sequence[str]) -> str:
-    """The command that really does what was asked for, as a person can paste it."""
+def again_command(args: Sequence[str], without: Collection[str] = ()) -> str:
+    """The command that really does what was asked for, as a person can paste it; `without` some jobs' names."""
     kept: list[str] = []
     rest = list(args)
     while rest:
@@ -205,7 +206,7 @@ def again_command(args: Sequence[str]) -> str:
             break
         if word in ("run", "sync", "mirror", "adopt"):
             break
-    return " ".join(["syncline", *map(pasted, kept)])
+    return " ".join(["syncline", *(pasted(word) for word in kept if word not in without)])
 
 
 def pasted(word: str) -> str:

@@ -128,6 +128,8 @@ _WHYS: Final = {
     "recover": "recovery",
 }
 
+_ON: Final = {"left": "on the left", "right": "on the right", "source": "in the source", "target": "in the target"}
+
 _RULES: Final = {
     "changed-both": "changed on both sides",
     "created-both": "created differently on both sides",
@@ -135,6 +137,9 @@ _RULES: Final = {
     "type-both": "a different kind of thing on each side",
     "undone": "left apart by an undo",
 }
+
+_FINE: Final = frozenset({"in-sync", "done"})
+"""Outcomes that need no person: what is listed beside them is left alone by design."""
 
 _STYLES: Final = {
     "in-sync": "green",
@@ -158,8 +163,10 @@ def run(
     again: str | None = None,
 ) -> None:
     """A plan or run. `rows` gives its actions anew each time it is called; `again` is the command that would do it."""
+    if quiet and document["outcome"] in _FINE:
+        return
+    head(screen, document)
     if not quiet:
-        _head(screen, document)
         _groups(screen, document, rows, verbose)
     _unfinished(screen, rows, "failed", verbose)
     if not quiet:
@@ -168,8 +175,14 @@ def run(
     conflicts = document["conflicts"]
     _conflicts(screen, [row for row in conflicts if row["kept"] is not None] if not quiet else [], False, verbose)
     _conflicts(screen, [row for row in conflicts if row["kept"] is None], True, verbose)
-    if not quiet or document["outcome"] not in ("in-sync", "done", "planned"):
-        _end(screen, document, again)
+    _end(screen, document, again)
+
+
+def head(screen: Screen, document: Document) -> None:
+    """Which job it is about."""
+    (_, one), (_, other) = document["roots"].items()
+    arrow = "↔" if document["kind"] == "twoway" else "→"
+    screen.line((document["job"], "bold"), f": {printable(one)} {arrow} {printable(other)}")
 
 
 def refusal(screen: Screen, objections: Sequence[Objection], again: str | None) -> None:
@@ -183,7 +196,7 @@ def refusal(screen: Screen, objections: Sequence[Objection], again: str | None) 
     approve = next((objection.approve for objection in objections if objection.approve is not None), None)
     if again is None or approve is None or any(objection.approve is None for objection in objections):
         return
-    screen.line("  to see all of it:       ", (f"{again} --dry-run -v", "cyan"))
+    screen.line("  to see all of it:          ", (f"{again} --dry-run -v", "cyan"))
     screen.line("  if that is what you want: ", (f"{again} --approve {approve}", "bold cyan"))
 
 
@@ -287,12 +300,6 @@ def moment(stored: str) -> str:
     return datetime.fromisoformat(stored).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def _head(screen: Screen, document: Document) -> None:
-    (_, one), (_, other) = document["roots"].items()
-    arrow = "↔" if document["kind"] == "twoway" else "→"
-    screen.line((document["job"], "bold"), f": {printable(one)} {arrow} {printable(other)}")
-
-
 def _groups(screen: Screen, document: Document, rows: Callable[[], Iterable[ActionRow]], verbose: bool) -> None:
     groups: dict[tuple[str, str], _Group] = {}
     names = list(document["roots"])
@@ -379,9 +386,9 @@ def _why(row: ActionRow) -> str:
         case "changed":
             return "changed"
         case "deleted":
-            return f"deleted in {side}"
+            return f"deleted {_ON.get(side, side)}"
         case "renamed":
-            return "" if row["action"] == "rename" else f"renamed in {side}"
+            return "" if row["action"] == "rename" else f"renamed {_ON.get(side, side)}"
         case "properties":
             return ""
         case _:
@@ -464,7 +471,7 @@ def _end(screen: Screen, document: Document, again: str | None) -> None:
             if again is not None:
                 screen.line("  to do it: ", (again, "bold cyan"))
         case "refused":
-            screen.line(("refused", style), f": {would if document['plan'] else 'no plan'}{also}; nothing was changed")
+            screen.line(("plan", style), f" {document['plan']}: {would}{also}; nothing was changed")
         case "done":
             screen.line(("✓ done", style), f"{took}: {did}{also}{run}")
         case "needs-attention":
@@ -484,9 +491,9 @@ def _standing(row: StatusRow) -> tuple[str, str]:
         if number
     )
     if row["state"] == "running":
-        return "running", "cyan"
-    if row["state"] == "interrupted":
         return f"a run is going on or was cut off{f', {needs}' if needs else ''}", "yellow"
+    if row["state"] == "refused":
+        return "refused, waits for your word ('syncline plan' shows it)", "bold red"
     if row["in_sync"] is None:
         return "never run", "yellow"
     if row["in_sync"]:

@@ -44,7 +44,7 @@ _TRASH = "Larger deletions do not go to the trash but are final: 20MB, 500MiB, n
 @click.option("--create", is_flag=True, help=_CREATE)
 @common
 @click.pass_obj
-def sync(call: Call, left: str, right: str, create: bool, manner: Manner, **options: Any) -> int:
+def sync(call: Call, /, left: str, right: str, create: bool, manner: Manner, **options: Any) -> int:
     """Keep two folders in step, either of which may change.
 
     What was created, changed or deleted on one side is done on the other. What changed on both sides is kept twice,
@@ -73,7 +73,7 @@ def sync(call: Call, left: str, right: str, create: bool, manner: Manner, **opti
 @click.option("--create", is_flag=True, help=_CREATE)
 @common
 @click.pass_obj
-def mirror(call: Call, source: str, target: str, create: bool, manner: Manner, **options: Any) -> int:
+def mirror(call: Call, /, source: str, target: str, create: bool, manner: Manner, **options: Any) -> int:
     """Make a target folder like a source folder.
 
     Nothing is ever written to the source. What was edited in the target is replaced; the old version goes to the

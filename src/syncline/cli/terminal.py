@@ -1,4 +1,4 @@
-"""What standard output and standard error are: a terminal with its width and colours, or something that is read later."""
+"""What standard output and standard error are: a terminal with width and colours, or something that is read later."""
 
 from __future__ import annotations
 

@@ -45,7 +45,8 @@ _UNTOUCHABLE = {
 def merge(top: Triple, trees: Trees, rules: Rules, contents: Contents) -> Wanted:
     """What both sides should become at `top` and below, as far as they differ from the base.
 
-    When `needs` of the result is not empty, those contents must be read and the merge run again.
+    `top` stands on both sides: what differs below a directory that only one side has is settled from above it. When
+    `needs` of the result is not empty, those contents must be read and the merge run again.
     """
     wanted = Wanted()
     if not trees.frozen_above(top):
@@ -178,7 +179,7 @@ def _one_directory(draft: Draft, trees: Trees, merged: Merged, name: Name, side:
     """Only `side` has a directory; the other side has nothing, a file or a link."""
     other, base, mirror = name.entry(side.other), name.base, draft.rules.extras is not None
     below = trees.child(merged.at, name.key, *_spellings(name))
-    if below is None:  # as in the last run, where it was held
+    if below is None:  # not looked at, so not to be touched
         return draft.hold(merged, name, name.earlier() or Hold.FAILED)
     if _frozen(below):
         _directory(draft, trees, below)

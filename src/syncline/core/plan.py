@@ -262,6 +262,11 @@ def _stated(entry: Entry | None) -> tuple[int, int, int, int] | None:
     return None if entry is None else (int(entry.kind), entry.size, entry.mtime_ns, entry.mode)
 
 
+def _seen(entry: Entry | None) -> tuple[object, ...] | None:
+    """What identifies a version that was seen: an edit may hide behind its size and time, not behind its status time."""
+    return None if entry is None else (_stated(entry), entry.ctime_ns)
+
+
 def _identity(action: Action, generated: Mapping[RelPath, str]) -> tuple[object, ...]:
     named = _without(generated.get(action.group) if action.group is not None else None)
     entry = getattr(action, "entry", None)
@@ -270,8 +275,9 @@ def _identity(action: Action, generated: Mapping[RelPath, str]) -> tuple[object,
         type(action).__name__,
         action.at.side.value,
         named(action.at.path),
-        _stated(action.expect),
+        _seen(action.expect),
         _stated(entry),
+        _seen(getattr(action, "source_entry", None)),
         None if source is None else (source.side.value, named(source.path)),
         named(getattr(action, "aside", None)),
         named(getattr(action, "to", None)),

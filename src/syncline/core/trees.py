@@ -48,9 +48,10 @@ class Trees(Protocol):
     """Where the merge finds the directories below one that differs."""
 
     def child(self, above: Triple, key: str, left_name: str, right_name: str) -> Triple | None:
-        """A directory below `above`; None when both sides still are as remembered, be that agreed, held or absent.
+        """A directory below `above`; None when it stands on both sides and both still are as remembered.
 
-        Where one side has no directory of this name, its look is None, for the directory and for all below it.
+        A directory that stands on one side only is always given, changed or not: what the other side has in its place
+        decides what becomes of it. The other side's look is None then, for the directory and for all below it.
         """
 
     def frozen_above(self, top: Triple) -> bool:

@@ -1,0 +1,118 @@
+"""Whose version is newer, whose is kept, and how permissions of both sides become one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncline.core import policy
+from syncline.core.model import Agreed, Entry, Kind, Policy, Side
+from syncline.core.policy import Ability, Mode
+from tests.core.trees import SECOND_NS, START_NS, rules
+
+L, R = Side.LEFT, Side.RIGHT
+DAY = 86_400
+NOW = 3600  # what `rules()` takes for now, in seconds after the beginning of time here
+
+
+def _file(seconds: float = 0, size: int = 1, mode: int = 0o644, ctime_ns: int = 0) -> Entry:
+    return Entry(Kind.FILE, size, START_NS + int(seconds * SECOND_NS), mode, ctime_ns)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "newer"),
+    [
+        (0, 0, None),
+        (2, 0, None),
+        (2.001, 0, L),
+        (0, 2.001, R),
+        (NOW + DAY, 0, L),
+        (NOW + DAY + 1, 0, None),
+        (0, NOW + DAY + 1, None),
+        (315_532_800 - 1_700_000_000, 0, R),
+        (315_532_799 - 1_700_000_000, 0, None),
+        (0, -1_700_000_000, None),
+    ],
+)
+def test_newer_is_by_time_unless_close_or_implausible(left: float, right: float, newer: Side | None) -> None:
+    assert policy.newer(_file(left), _file(right), rules()) is newer
+
+
+def test_a_coarse_root_makes_wider_ties() -> None:
+    coarse = rules(right=Ability(granularity_ns=5 * SECOND_NS))
+    assert policy.newer(_file(5), _file(0), coarse) is None
+    assert policy.newer(_file(5.1), _file(0), coarse) is L
+
+
+@pytest.mark.parametrize(
+    ("chosen", "plain", "tie"),
+    [
+        (Policy.KEEP_BOTH, R, L),
+        (Policy.NEWEST, R, L),
+        (Policy.OLDEST, L, L),
+        (Policy.LARGEST, L, L),
+        (Policy.SMALLEST, R, L),
+        (Policy.LEFT, L, L),
+        (Policy.RIGHT, R, R),
+        (Policy.HOLD, None, None),
+    ],
+)
+def test_every_policy_has_a_winner_and_a_tie_goes_to_left(chosen: Policy, plain: Side, tie: Side) -> None:
+    assert policy.winner(chosen, _file(0, 9), _file(10, 3), rules()) is plain
+    assert policy.winner(chosen, _file(0, 9), _file(0, 9), rules()) is tie
+
+
+def _base(left: int = 0o644, right: int = 0o644) -> Agreed:
+    return Agreed("a", "a", _file(mode=left), _file(mode=right))
+
+
+@pytest.mark.parametrize(
+    ("base", "left", "right", "mode"),
+    [
+        (_base(), 0o644, 0o644, Mode(0o644, 0o644)),
+        (_base(), 0o600, 0o644, Mode(0o600, 0o600)),
+        (_base(), 0o644, 0o600, Mode(0o600, 0o600)),
+        (_base(), 0o600, 0o600, Mode(0o600, 0o600)),
+        (_base(), 0o600, 0o755, Mode(0o600, 0o600, True, L)),
+        (None, 0o600, 0o755, Mode(0o600, 0o600, True, L)),
+        (_base(0o644, 0o600), 0o644, 0o600, Mode(0o644, 0o600)),
+        (_base(0o644, 0o600), 0o755, 0o600, Mode(0o755, 0o755)),
+    ],
+)
+def test_a_mode_is_merged_with_what_was_agreed(base: Agreed | None, left: int, right: int, mode: Mode) -> None:
+    assert policy.merge_mode(base, _file(mode=left), _file(mode=right), Policy.NEWEST, rules()) == mode
+
+
+def test_the_later_change_of_status_wins_where_both_roots_keep_it() -> None:
+    left, right = _file(mode=0o600, ctime_ns=5), _file(mode=0o755, ctime_ns=6)
+    assert policy.merge_mode(None, left, right, Policy.NEWEST, rules()).winner is R
+    assert policy.merge_mode(None, replace(left, ctime_ns=7), right, Policy.NEWEST, rules()).winner is L
+    assert policy.merge_mode(None, left, right, Policy.NEWEST, rules(left=Ability(ctime=False))).winner is L
+    assert policy.merge_mode(None, left, right, Policy.LEFT, rules()).winner is L
+    assert policy.merge_mode(None, right, left, Policy.RIGHT, rules()).winner is R
+    assert policy.merge_mode(None, left, right, Policy.HOLD, rules()) == Mode(0o600, 0o755, True, None)
+
+
+def test_a_root_without_modes_has_no_say() -> None:
+    found = policy.merge_mode(
+        _base(), _file(mode=0o600), _file(mode=0o777), Policy.HOLD, rules(right=Ability(mode=False))
+    )
+    assert found == Mode(0o600, 0o777)
+
+
+@pytest.mark.parametrize(
+    ("step_ns", "apart_ns", "same"),
+    [
+        (1, 0, True),
+        (1, 999, True),
+        (1, 1000, False),
+        (SECOND_NS, 999_999_999, True),
+        (SECOND_NS, SECOND_NS, False),
+        (2 * SECOND_NS, SECOND_NS, True),
+    ],
+)
+def test_times_are_the_same_as_far_as_both_roots_can_tell(step_ns: int, apart_ns: int, same: bool) -> None:
+    given = rules(left=Ability(granularity_ns=step_ns), right=Ability(granularity_ns=1))
+    assert policy.same_time(START_NS, START_NS + apart_ns, given) == same
+    assert policy.same_time(START_NS + apart_ns, START_NS, given) == same

@@ -1,0 +1,229 @@
+"""A process that has syncline imported and forks a child for each call: the command line without its starting time.
+
+A child can be told to kill itself at a step. Steps are all calls that change a root, in the order in which they are
+made, and all commits to the state; they are counted by standing in the two places where roots are opened and the state
+is written, and everything goes on to the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+CHANGES = (
+    "make_link",
+    "make_directory",
+    "rename",
+    "exchange",
+    "replace",
+    "link",
+    "set_properties",
+    "remove",
+    "remove_directory",
+    "flush",
+    "lock",
+)
+
+
+@dataclass(frozen=True)
+class Forked:
+    """What a child did: its exit code (minus a signal's number), its answer, and the kinds of its steps in order."""
+
+    code: int
+    out: str
+    err: str
+    steps: list[str] = field(default_factory=list)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+    def __str__(self) -> str:
+        return f"exit code {self.code} after {self.steps[-1:]}\n{self.out}\n{self.err}"
+
+
+class Forks:
+    """The parent's side."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def call(self, *args: str | Path, kill: int | None = None) -> Forked:
+        """Call syncline with these arguments, in a child that dies at step `kill`, counted from 1."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps({"args": list(map(os.fspath, args)), "kill": kill}), file=self._process.stdin, flush=True)
+        return Forked(**json.loads(self._process.stdout.readline()))
+
+
+@contextmanager
+def forks() -> Iterator[Forks]:
+    """A parent to fork from, for as long as it is used."""
+    path = os.pathsep.join((str(REPOSITORY / "src"), str(REPOSITORY)))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.e2e.forks"],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": path, "NO_COLOR": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        yield Forks(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+class Steps:
+    """Counts what a child does, and kills it when its time has come."""
+
+    def __init__(self, kill: int | None, log: int) -> None:
+        self.left = kill
+        self.log = log
+        self.writing = ""
+
+    def step(self, kind: str) -> None:
+        os.write(self.log, f"{kind}\n".encode())
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def named(self, method: str, args: tuple[Any, ...]) -> str:
+        """What kind of step a call is."""
+        paths = [str(arg) for arg in args]
+        if any(path.endswith("root.json") for path in paths):
+            return "marker"
+        kind = method.replace("_", "-")
+        if method == "rename":
+            for part, told in (("/swap-", "park"), ("/trash/", "to-trash"), ("_clash_", "to-clash")):
+                if part in paths[1]:
+                    return f"rename {told}"
+            return "rename publish" if "/new-" in paths[0] else "rename back"
+        if method == "make_directory":
+            return kind + (" private" if paths[0].startswith(".syncline") else "")
+        return kind
+
+
+class Root:
+    """A root whose changes are counted; everything else is the real one's."""
+
+    def __init__(self, root: Any, steps: Steps) -> None:
+        self._root, self._steps = root, steps
+        for name in CHANGES:
+            setattr(self, name, self._counted(name))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._root, name)
+
+    def _counted(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            self._steps.step(self._steps.named(name, args))
+            return getattr(self._root, name)(*args, **named)
+
+        return call
+
+    def create(self, path: Any) -> Any:
+        self._steps.step(self._steps.named("create", (path,)))
+        return Writer(self._root.create(path), self._steps)
+
+
+class Writer:
+    """A writer whose steps are counted; each block is written in two halves."""
+
+    def __init__(self, writer: Any, steps: Steps) -> None:
+        self._writer, self._steps = writer, steps
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+    def write(self, data: bytes) -> None:
+        self._writer.write(data[: len(data) // 2])
+        self._steps.step("write half")
+        self._writer.write(data[len(data) // 2 :])
+
+    def finish(self, **named: Any) -> Any:
+        self._steps.step("finish")
+        return self._writer.finish(**named)
+
+
+def main() -> None:
+    """The parent: one line of JSON in, one out."""
+    from syncline import compose, engine, queries  # noqa: F401  so that children need not
+    from syncline.cli import ask, jobs, progress, run, running, show, sync, terminal  # noqa: F401
+
+    for line in sys.stdin:
+        asked = json.loads(line)
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as log:
+            child = os.fork()
+            if child == 0:
+                _child(asked["args"], asked["kill"], out.fileno(), err.fileno(), log.fileno())
+            _, status = os.waitpid(child, 0)
+            told = []
+            for stream in (out, err, log):
+                stream.seek(0)
+                told.append(stream.read().decode("utf-8", "surrogateescape"))
+        answer = {"code": os.waitstatus_to_exitcode(status), "out": told[0], "err": told[1]}
+        print(json.dumps({**answer, "steps": told[2].splitlines()}), flush=True)
+
+
+def _child(args: list[str], kill: int | None, out: int, err: int, log: int) -> None:
+    code = 99
+    try:
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        _count(Steps(kill, log))
+        from syncline.cli import frame
+
+        code = frame.call(args)
+        sys.stdout.flush()
+    finally:
+        os._exit(code)
+
+
+def _count(steps: Steps) -> None:
+    from syncline import compose
+    from syncline.store.db import Store
+    from syncline.store.journal import Journal
+    from syncline.store.runs import Runs
+
+    open_root, do = compose.open_root, Store.do
+    compose.open_root = lambda *args: Root(open_root(*args), steps)  # type: ignore[assignment,return-value]  # counted
+
+    def counted(store: Store, sql: str, values: tuple[Any, ...] = ()) -> Any:
+        if sql == "COMMIT":
+            kind, steps.writing = steps.writing or "state", ""
+            steps.step(f"commit {kind}")
+        return do(store, sql, values)
+
+    Store.do = counted  # type: ignore[method-assign]  # counted
+    for owner, name, kind in (
+        (Journal, "begin", "journal begin"),
+        (Journal, "done", "journal done"),
+        (Runs, "finish", "run"),
+    ):
+        setattr(owner, name, _telling(getattr(owner, name), steps, kind))
+
+
+def _telling(method: Callable[..., Any], steps: Steps, kind: str) -> Callable[..., Any]:
+    def call(*args: Any, **named: Any) -> Any:
+        steps.writing = kind
+        return method(*args, **named)
+
+    return call
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Two folders, a state directory, and the command line between them: what most scenarios are made of."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.e2e import disk
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+COMMAND = [sys.executable, "-m", "syncline"]
+
+
+def environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SYNCLINE_")}
+    return {**kept, "PYTHONPATH": str(SOURCE), "NO_COLOR": "1"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call said. `document` is its JSON, where it was asked for."""
+
+    code: int
+    out: str
+    err: str
+    document: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def actions(self) -> list[tuple[str, str, str]]:
+        """The actions as (action, root, path)."""
+        return [(row["action"], row["root"], row["path"]) for row in self.document["actions"]]
+
+    @property
+    def problems(self) -> list[tuple[str, str, str]]:
+        return [(row["reason"], row["root"], row["path"]) for row in self.document["problems"]]
+
+    @property
+    def guards(self) -> list[str]:
+        return [row["guard"] for row in self.document["objections"]]
+
+    @property
+    def approve(self) -> str:
+        (plan,) = {row["approve"] for row in self.document["objections"]}
+        assert isinstance(plan, str)
+        return plan
+
+    def __str__(self) -> str:
+        return f"exit code {self.code}\n{self.out}\n{self.err}"
+
+
+class Pair:
+    """Two folders and a state directory below `top`."""
+
+    def __init__(self, top: Path, kind: str = "sync", *, left: str = "left", right: str = "right") -> None:
+        self.kind = kind
+        self.left, self.right, self.state = top / left, top / right, top / "state"
+        for folder in (self.left, self.right):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def call(self, *args: str | Path, **more: Any) -> Answer:
+        """Run the command line with these arguments."""
+        done = subprocess.run(self.command(*args), **{**PIPES, "timeout": 60, "env": environment(), **more})
+        out = done.stdout.decode("utf-8", "surrogateescape")
+        document = json.loads(out) if "--json" in args and out else {}
+        return Answer(done.returncode, out, done.stderr.decode("utf-8", "surrogateescape"), document)
+
+    def command(self, *args: str | Path) -> list[str]:
+        return [*COMMAND, "--state-dir", str(self.state), *map(os.fspath, args)]
+
+    def start(self, *args: str | Path, **more: Any) -> subprocess.Popen[bytes]:
+        """Begin `sync` or `mirror` with JSON and do not wait for it."""
+        command = self.command(self.kind, self.left, self.right, "--json", *args)
+        return subprocess.Popen(command, **{**PIPES, "env": environment(), **more})
+
+    def sync(self, *args: str, code: int | None = 0) -> Answer:
+        """Synchronise, with JSON; `code` is what is expected."""
+        answer = self.call(self.kind, self.left, self.right, "--json", *args)
+        assert code is None or answer.code == code, str(answer)
+        return answer
+
+    def write(self, left: disk.Tree | None = None, right: disk.Tree | None = None) -> None:
+        disk.write(self.left, left or {})
+        disk.write(self.right, right or {})
+
+    def same(self) -> dict[str, str]:
+        """What stands on both sides, with all properties; fails if the sides differ."""
+        left, right = disk.read(self.left, properties=True), disk.read(self.right, properties=True)
+        assert left == right
+        return disk.read(self.left)
+
+    def settled(self) -> None:
+        """Both sides are equal, and a further run finds nothing to do and writes nothing."""
+        self.same()
+        before = disk.fingerprint(self.left, self.right)
+        answer = self.sync()
+        assert answer.document["run"] is None
+        assert answer.document["outcome"] == "in-sync"
+        assert answer.actions == []
+        assert disk.fingerprint(self.left, self.right) == before
+
+
+PIPES: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

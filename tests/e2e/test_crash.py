@@ -1,0 +1,221 @@
+"""kill -9 at every kind of step: an ordinary run afterwards reaches the same end, with nothing lost or left over."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import disk
+from tests.e2e.disk import DIR, Dir, File, Link, Touch
+from tests.e2e.forks import Forked, Forks, forks
+from tests.e2e.pair import Pair
+
+SWEEP = "all" if os.environ.get("SYNCLINE_LONG") == "1" else "some"
+MOMENTS = 60
+
+BEFORE: disk.Tree = {
+    **{f"still/{number}.txt": File(f"still {number}", at=0) for number in range(30)},
+    "edited-left": File("1", at=0),
+    "edited-right": File("2", at=0),
+    "both-left-newer": File("3", at=0),
+    "both-right-newer.tar.gz": File("4", at=0),
+    "gone-left": File("5", at=0),
+    "gone-right": File("6", at=0),
+    "gone-edited": File("7", at=0),
+    "mode": File("8", at=0, mode=0o644),
+    "mode-both": File("9", at=0, mode=0o644),
+    "time": File("10", at=0),
+    "file-to-directory": File("11", at=0),
+    "file-to-directory-edited": File("12", at=0),
+    "file-to-link": File("13", at=0),
+    "link-to-file": Link("still/0.txt"),
+    "link": Link("still/1.txt"),
+    "directory-to-file/inner/deep.txt": File("14", at=0),
+    "directory-to-file-edited/inner.txt": File("15", at=0),
+    "directory-mode": Dir(0o755),
+    "gone-directory/inner/one.txt": File("16", at=0),
+    "gone-directory/two.txt": File("17", at=0),
+    "partly/gone.txt": File("18", at=0),
+    "partly/edited.txt": File("19", at=0),
+    "empty": DIR,
+    "content-and-mode": File("20", at=0, mode=0o644),
+}
+LEFT: disk.Tree = {
+    "edited-left": File("1 left", at=10),
+    "both-left-newer": File("3 left", at=90),
+    "both-right-newer.tar.gz": File("4 left", at=10),
+    "gone-left": None,
+    "gone-edited": None,
+    "mode": Touch(mode=0o600),
+    "mode-both": Touch(mode=0o600),
+    "time": Touch(at=50),
+    "file-to-directory": None,
+    "file-to-directory/new.txt": File("21", at=10),
+    "file-to-directory-edited": None,
+    "file-to-directory-edited/new/deep.txt": File("22", at=10),
+    "file-to-link": Link("still/2.txt"),
+    "directory-to-file": File("23", at=10),
+    "directory-mode": Touch(mode=0o700),
+    "gone-directory": None,
+    "new-left/inner/one.txt": File("24", at=10),
+    "new-left/large": File(b"25" * 700_000, at=10),
+    "new-left/link": Link("../still/3.txt"),
+    "new-left/closed": Dir(0o500),
+    "created-both": File("26 left", at=90),
+    "created-equal": File("27", at=90),
+    "content-and-mode": File("20 left", at=10),
+}
+RIGHT: disk.Tree = {
+    "edited-right": File("2 right", at=10),
+    "both-left-newer": File("3 right", at=10),
+    "both-right-newer.tar.gz": File("4 right", at=90),
+    "gone-right": None,
+    "gone-edited": File("7 right", at=10),
+    "mode-both": Touch(mode=0o640),
+    "file-to-directory-edited": File("12 right", at=10),
+    "link-to-file": File("28", at=10),
+    "link": Link("still/4.txt"),
+    "directory-to-file-edited": None,
+    "directory-to-file-edited/inner.txt": File("15 right", at=10),
+    "partly": None,
+    "empty": None,
+    "new-right/one.txt": File("29", at=10),
+    "created-both": File("26 right", at=10),
+    "created-equal": File("27", at=10),
+    "content-and-mode": Touch(mode=0o600),
+}
+LEFT_LATER: disk.Tree = {"directory-to-file-edited": None, "partly/edited.txt": File("19 left", at=10)}
+
+KINDS = {
+    "create",
+    "write half",
+    "finish",
+    "make-link",
+    "make-directory",
+    "make-directory private",
+    "rename park",
+    "rename to-trash",
+    "rename to-clash",
+    "rename publish",
+    "exchange",
+    "set-properties",
+    "remove-directory",
+    "flush",
+    "commit journal done",
+}
+"""What must have been hit between the first and the last row of the journal."""
+
+
+@pytest.fixture(scope="module")
+def parent() -> Iterator[Forks]:
+    with forks() as parent:
+        yield parent
+
+
+class Crashed:
+    """One world in which runs are killed."""
+
+    def __init__(self, top: Path, parent: Forks) -> None:
+        self.pair = Pair(top)
+        self.parent = parent
+        self.pair.write(left=BEFORE)
+        first = self.run()
+        assert first.code == 0, str(first)
+        self.pair.write(LEFT, RIGHT)
+        self.pair.write(left=LEFT_LATER)
+        disk.write(self.pair.left, {"directory-to-file-edited": File("30", at=10)})
+        self.contents = self.live() | self.live(self.pair.right)
+
+    def run(self, kill: int | None = None) -> Forked:
+        pair = self.pair
+        return self.parent.call(
+            "--state-dir", pair.state, "sync", pair.left, pair.right, "--json", "--trash-max-size", "none", kill=kill
+        )
+
+    def live(self, root: Path | None = None) -> set[str]:
+        return {told for told in disk.read(root or self.pair.left).values() if told.startswith("=")}
+
+    def kept(self) -> set[str]:
+        """Every content that is live or in the trash, on either side."""
+        kept = {told for root in (self.pair.left, self.pair.right) for told in disk.trash(root).values()}
+        return kept | self.live() | self.live(self.pair.right)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, parent: Forks) -> tuple[dict[str, str], list[str]]:
+    """The end without a crash, and the steps that lead there."""
+    world = Crashed(tmp_path_factory.mktemp("plain"), parent)
+    done = world.run()
+    assert done.code == 0, str(done)
+    assert_whole(world)
+    return disk.unclashed(disk.read(world.pair.left, properties=True)), done.steps
+
+
+def assert_whole(world: Crashed) -> None:
+    """Both sides equal, nothing lost, nothing left over, and nothing more to do."""
+    pair = world.pair
+    assert disk.read(pair.left, properties=True) == disk.read(pair.right, properties=True)
+    assert world.contents - world.kept() == set()
+    assert (disk.staged(pair.left), disk.staged(pair.right)) == ([], [])
+    with sqlite3.connect(f"file:{pair.state}/state.db?mode=ro", uri=True) as state:
+        assert state.execute("SELECT count(*) FROM action WHERE state = 'begun'").fetchone() == (0,)
+        assert state.execute("SELECT count(*) FROM run WHERE outcome IS NULL").fetchone() == (0,)
+    state.close()
+    before = disk.fingerprint(pair.left, pair.right)
+    again = world.run()
+    assert again.code == 0, str(again)
+    assert (again.document["run"], again.document["outcome"], again.document["actions"]) == (None, "in-sync", [])
+    after = disk.fingerprint(pair.left, pair.right)
+    assert {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)} <= {
+        f"{root}/.syncline/lock" for root in (pair.left, pair.right)
+    }
+
+
+def assert_same_end(world: Crashed, end: dict[str, str]) -> None:
+    """As without the crash; a clash may have been made twice."""
+    found = disk.unclashed(disk.read(world.pair.left, properties=True))
+    assert found == end
+
+
+def test_a_run_killed_at_any_step_is_finished_by_the_next_one(
+    plain: tuple[dict[str, str], list[str]], parent: Forks, tmp_path: Path
+) -> None:
+    end, steps = plain
+    moments = chosen(steps)
+    hit: Counter[str] = Counter()
+    failures = []
+    for moment in moments:
+        world = Crashed(tmp_path / str(moment), parent)
+        killed = world.run(kill=moment)
+        assert killed.code == -9, str(killed)
+        hit[killed.steps[-1]] += 1
+        try:
+            after = world.run()
+            assert after.code == 0, str(after)
+            assert_whole(world)
+            assert_same_end(world, end)
+        except AssertionError as error:
+            failures.append(f"killed at step {moment} ({' > '.join(killed.steps[-3:])}):\n{error}")
+    print("\n".join(f"{count:4} killed at: {kind}" for kind, count in sorted(hit.items())))
+    assert failures == [], "\n\n".join(failures)
+    assert len(moments) >= 50
+    assert KINDS - hit.keys() == set()
+
+
+def chosen(steps: list[str]) -> list[int]:
+    """Moments after the first row of the journal was written and until the last was: each kind of step, and some
+    more at equal distances, or all."""
+    first = steps.index("commit journal begin") + 2
+    last = len(steps) - steps[::-1].index("commit journal done")
+    if SWEEP == "all":
+        return list(range(first, last + 1))
+    moments = {steps.index(kind, first - 1) + 1 for kind in KINDS}
+    moments |= {last - steps[last - 1 :: -1].index(kind) for kind in KINDS}
+    rest = [moment for moment in range(first, last + 1) if moment not in moments]
+    wanted = max(MOMENTS - len(moments), 0)
+    return sorted(moments | {rest[index * len(rest) // wanted] for index in range(wanted)})
