@@ -57,10 +57,10 @@ def _open(root: LocalRoot, number: int) -> object:
 
 def _listing(root: LocalRoot, number: int) -> object:
     found = root.listing(RelPath("dir"))
-    payload = None if found is None else found[0]
-    assert payload is None or b"secret" not in payload
-    names = root.names(RelPath("dir"))
-    assert "secret" not in names
+    assert found is None or b"secret" not in found[0]
+    assert "secret" not in root.names(RelPath("dir"))
+    if found is None:
+        raise PathError("absent", "dir", "a link stood there")
     return None
 
 

@@ -81,7 +81,7 @@ class _Conduct:
         codes: list[int] = []
         if self.manner.json:
             self.call.answered = True
-            self.call.write(['{"syncline": 1, "jobs": ['])
+            self.call.write(['{"jobs": ['])
         for job in jobs:
             if self.stop.number() is not None:
                 break

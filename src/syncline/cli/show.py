@@ -196,7 +196,7 @@ def refusal(screen: Screen, objections: Sequence[Objection], again: str | None) 
     approve = next((objection.approve for objection in objections if objection.approve is not None), None)
     if again is None or approve is None or any(objection.approve is None for objection in objections):
         return
-    screen.line("  to see all of it:          ", (f"{again} --dry-run -v", "cyan"))
+    screen.line("  to see all of it:         ", (f"{again} --dry-run -v", "cyan"))
     screen.line("  if that is what you want: ", (f"{again} --approve {approve}", "bold cyan"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from syncline.core import plan as planning
 from syncline.core.model import (
@@ -27,7 +28,7 @@ from syncline.core.report import Report
 from syncline.engine.look import Findings, look
 from syncline.engine.standing import Standing, claim, judge
 from syncline.engine.world import Ask, World
-from syncline.errors import Interrupted, PathError, RunRefused
+from syncline.errors import Interrupted, PathError, RunRefused, SynclineError
 from syncline.execute.batches import Books, Tally, carry_out
 from syncline.execute.perform import Site
 from syncline.execute.recover import Recovered, clear_staging, recover
@@ -175,36 +176,58 @@ def _carry_out(
     results.expect(plan.actions)
     memory = _memory(world, record, findings, results)
     site = Site(world.roots, results, lambda: world.stopped() is not None)
-    books = Books(world.store, Journal(world.store), run_id, lambda: memory.write(touched=results.take_touched()))
+    books = Books(world.store, Journal(world.store), run_id, memory.write_touched)
     sizes = [planning.size_of(action) for action in plan.actions]
     failures: list[ActionFailed] = []
-    outcome = Outcome.FAILED
+    finish = partial(_finish, job, world, ask, record, findings, memory, results, report, started)
     try:
         yield _told(report, RunStarted(run_id, plan))
         for event in carry_out(plan.actions, site, books, Tally(len(sizes), sum(sizes))):
             if isinstance(event, ActionFailed):
                 failures.append(event)
             yield _told(report, event)
-        outcome = Outcome.INTERRUPTED if world.stopped() is not None else _outcome(plan, failures)
-    finally:
-        problems = (*plan.problems, *(failure.problem for failure in failures))
-        finished = RunFinished(run_id, outcome, problems, time.monotonic() - started)
-        report.add(finished)
-        with world.store.transaction():
-            memory.write()
-            _record_conflicts(world, record, run_id, plan, results)
-            _note_look(job, world, record, findings, problems, outcome)
-            document = report.head()
-            Runs(world.store).finish(
-                run_id,
-                outcome,
-                finished.seconds,
-                note=ask.note or "",
-                summary=document["summary"],
-                document={key: document[key] for key in ("conflicts", "problems", "objections")},
-            )
+    except SynclineError:
+        finish(Outcome.FAILED, failures, run_id)
+        raise
+    # Anything else that ends it here (a kill, a fault of ours) leaves the run open: recovery finishes it.
+    interrupted = world.stopped() is not None
+    finished = finish(Outcome.INTERRUPTED if interrupted else _outcome(plan, failures), failures, run_id)
     _check_stop(world)
     yield finished
+
+
+def _finish(
+    job: Job,
+    world: World,
+    ask: Ask,
+    record: Remembered,
+    findings: Findings,
+    memory: Memory,
+    results: Results,
+    report: Report,
+    started: float,
+    outcome: Outcome,
+    failures: list[ActionFailed],
+    run_id: str,
+) -> RunFinished:
+    """Remember what both sides agree on after a run, list its conflicts, and close it."""
+    problems = (*findings.plan.problems, *(failure.problem for failure in failures))
+    finished = RunFinished(run_id, outcome, problems, time.monotonic() - started)
+    report.add(finished)
+    document = report.head()
+    with world.store.transaction():
+        memory.write()
+        _record_conflicts(world, record, run_id, findings.plan, results)
+        _note_look(job, world, record, findings, problems, outcome)
+        Runs(world.store).finish(
+            run_id,
+            outcome,
+            finished.seconds,
+            note=ask.note or "",
+            summary=document["summary"],
+            document={key: document[key] for key in ("conflicts", "problems", "objections")},
+        )
+    return finished
 
 
 def _told(report: Report, event: Event) -> Event:

@@ -45,9 +45,9 @@ def judge(
     if record is None or adopted or record.generation == 0:
         return Standing(True, generation, notes=_strangers(job, record, markers, adopted))
     objections = [objection for side in sides if (objection := _objection(job, side, markers[side], record, roots))]
-    if not job.kind.writes(Side.LEFT) and record.left_filesystem and filesystems[Side.LEFT]:
-        if record.left_filesystem != filesystems[Side.LEFT]:
-            objections.append(_other_source(job, roots[Side.LEFT]))
+    source = filesystems[Side.LEFT]
+    if not job.kind.writes(Side.LEFT) and source and record.left_filesystem not in (None, "", source):
+        objections.append(_other_source(job, roots[Side.LEFT]))
     if objections:
         return Standing(False, generation, tuple(objections))
     accepted = {record.generation, record.generation - 1} if record.begun else {record.generation}

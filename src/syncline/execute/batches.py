@@ -14,6 +14,7 @@ from syncline.core.model import (
     Action,
     ActionDone,
     ActionFailed,
+    Entry,
     Event,
     Place,
     Problem,
@@ -22,7 +23,7 @@ from syncline.core.model import (
     RelPath,
     Side,
 )
-from syncline.errors import PathError
+from syncline.errors import PathError, RootLost
 from syncline.execute import perform
 from syncline.execute.perform import Site, Staged
 from syncline.execute.transfer import Names
@@ -103,19 +104,20 @@ def _carry_out_batch(batch: list[Numbered], site: Site, books: Books, tally: Tal
     trashed: dict[int, RelPath | None] = {}
     try:
         staged = yield from _stage(batch, site, books.run, failures, tally)
-        _flush(
-            site.roots, [Place(item.action.at.side, _names(books, item).new) for item in staged_items(batch, staged)]
-        )
-        for unit in _units(batch):
-            _commit_unit(unit, site, books, staged, failures, trashed)
-        _flush(site.roots, [item.action.at for item in batch if item.number in trashed])
-    finally:
-        for item in batch:
-            failed = item.number not in trashed
-            site.results.settle(item.action, failed=failed)
-        with books.store.transaction():
-            _write_down(batch, site, books, failures, trashed)
-            books.remember()
+        if _flushed(site.roots, batch, staged_items(batch, staged), failures, lambda item: _names(books, item).new):
+            for unit in _units(batch):
+                _commit_unit(unit, site, books, staged, failures, trashed)
+        else:
+            for item in batch:
+                perform.discard(site, item.action, _names(books, item))
+        done = [item for item in batch if item.number in trashed]
+        if not _flushed(site.roots, batch, done, failures, lambda item: item.action.at.path):
+            trashed.clear()  # what may be lost is not remembered: the next run compares it anew
+    except RootLost:
+        # What was being done when the root went away stays begun: recovery settles it once the root is there again.
+        _write_down([item for item in batch if item.number in trashed], site, books, failures, trashed)
+        raise
+    _write_down(batch, site, books, failures, trashed)
     for item in batch:
         tally.actions += 1
         if item.number in trashed:
@@ -186,28 +188,41 @@ def _write_down(
     failures: Mapping[int, Problem],
     trashed: Mapping[int, RelPath | None],
 ) -> None:
-    done = [
-        (item.number, site.results.entries.get(item.action.at), trashed[item.number])
-        for item in batch
-        if item.number in trashed
-    ]
-    books.journal.done(books.run, done)
-    books.journal.failed(
-        books.run,
-        [
-            (item.number, failures.get(item.number) or _interrupted(item.action), item.number not in failures)
-            for item in batch
-            if item.number not in trashed
-        ],
-    )
+    """Say in the journal what became of these actions, and remember what both sides agree on now."""
+    done: list[tuple[int, Entry | None, RelPath | None]] = []
+    failed: list[tuple[int, Problem, bool]] = []
+    for item in batch:
+        site.results.settle(item.action, failed=item.number not in trashed)
+        if item.number in trashed:
+            done.append((item.number, site.results.entries.get(item.action.at), trashed[item.number]))
+        else:
+            problem = failures.get(item.number) or _interrupted(item.action)
+            failed.append((item.number, problem, item.number not in failures))
+    with books.store.transaction():
+        books.journal.done(books.run, done)
+        books.journal.failed(books.run, failed)
+        books.remember()
 
 
-def _flush(roots: Mapping[Side, Root], places: Iterable[Place]) -> None:
+def _flushed(
+    roots: Mapping[Side, Root],
+    batch: Sequence[Numbered],
+    items: Iterable[Numbered],
+    failures: dict[int, Problem],
+    path: Callable[[Numbered], RelPath],
+) -> bool:
+    """Make what was done for these items durable; whether that worked. What was not flushed is taken for lost."""
     by_side: dict[Side, list[RelPath]] = {}
-    for place in places:
-        by_side.setdefault(place.side, []).append(place.path)
-    for side, paths in by_side.items():
-        roots[side].flush(paths)
+    for item in items:
+        by_side.setdefault(item.action.at.side, []).append(path(item))
+    try:
+        for side, paths in by_side.items():
+            roots[side].flush(paths)
+    except PathError as error:
+        for item in batch:
+            failures.setdefault(item.number, Problem(item.action.at, Reason(error.reason), error.detail))
+        return False
+    return True
 
 
 def _units(batch: list[Numbered]) -> Iterator[list[Numbered]]:

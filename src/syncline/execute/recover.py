@@ -95,7 +95,7 @@ def clear_staging(root: Root, run: str, unfinished: Iterable[str]) -> None:
 
 
 def _settle(roots: Mapping[Side, Root], item: Step) -> RelPath | None:
-    """Move what an exchange displaced to where the action would have put it; its path in the trash, if it went there."""
+    """Move what an exchange displaced to where the action would have put it; its path in the trash, if that."""
     action, own = item.action, Names(item.run, item.number)
     root = roots[action.at.side]
     parked = root.entry(own.swap)

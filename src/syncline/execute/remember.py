@@ -36,11 +36,11 @@ class Clocks:
     scanned_ns: int
     step_ns: Mapping[Side, int]
 
-    def racy(self, side: Side, entry: Entry, results: Results, place: Place) -> bool:
-        if entry.kind is not Kind.FILE or place in results.entries:
-            return False  # our own writes are known to be complete
-        changed_ns = entry.ctime_ns or entry.mtime_ns
-        return 0 <= self.scanned_ns - changed_ns < self.step_ns[side]
+    def racy(self, side: Side, entry: Entry) -> bool:
+        """Whether a further change of a file could hide behind its stamp."""
+        if not self.step_ns[side] or entry.kind is not Kind.FILE:
+            return False
+        return 0 <= self.scanned_ns - (entry.ctime_ns or entry.mtime_ns) < self.step_ns[side]
 
 
 class Memory:
@@ -64,17 +64,27 @@ class Memory:
         self._ids: dict[RelPath, int] = {
             directory.at.left_path: directory.at.row for directory in self._merged if directory.at.row is not None
         }
+        self._at = {
+            side: {directory.at.path(side): number for number, directory in enumerate(self._merged)} for side in SIDES
+        }
+        self._due = set(range(len(self._merged)))
 
-    def write(self, *, touched: set[Place] | None = None) -> bool:
-        """Write the rows that are not as they should be; whether any was. Parents come before what is below them.
+    def write_touched(self) -> None:
+        """Bring up to date the rows of the directories in which something was done since the last time."""
+        touched = self._results.take_touched()
+        numbers = {
+            number for side in SIDES for path in touched[side] if (number := self._at[side].get(path)) is not None
+        }
+        for number in sorted(numbers):
+            self._write(self._merged[number])
+        self._due -= numbers
 
-        `touched`: only directories in which one of these places lies.
-        """
-        wrote = False
-        for directory in self._merged:
-            if touched is None or any(Place(side, directory.at.path(side)) in touched for side in SIDES):
-                wrote = self._write(directory) or wrote
-        return wrote
+    def write(self) -> bool:
+        """Bring every row up to date that is not; whether any had to be changed."""
+        self.write_touched()
+        wrote = [self._write(self._merged[number]) for number in sorted(self._due)]
+        self._due.clear()
+        return any(wrote)
 
     def _write(self, directory: Merged) -> bool:
         at = directory.at
@@ -154,7 +164,7 @@ class Memory:
         look = directory.at.look(side)
         if self._gone(side, path):
             return None
-        changes = self._results.below(side, path)
+        changes = self._results.changes(side, path)
         if not isinstance(look, Mapping):
             made = self._results.entries.get(Place(side, path))
             if (made is None or made.kind is not Kind.DIRECTORY) and not changes:
@@ -180,58 +190,41 @@ class Memory:
         return False
 
     def _agreed(self, directory: Merged, left: dict[str, Entry], right: dict[str, Entry]) -> BaseDirectory:
-        on_left = {self._fold(name): name for name in left}
-        on_right = {self._fold(name): name for name in right}
+        """Which names both sides agree on, and why the others are not agreed."""
         agreed: dict[str, Agreed] = {}
         unagreed: dict[str, Unagreed] = {}
+        ours = {side: self._results.changes(side, directory.at.path(side)) for side in SIDES}
+        todo = {side: self._results.open_names(side, directory.at.path(side)) for side in SIDES}
+        on_left = {self._fold(name): name for name in left}
+        on_right = {self._fold(name): name for name in right}
         for key in on_left.keys() | on_right.keys():
             left_name, right_name = on_left.get(key), on_right.get(key)
-            spelled = left_name or right_name or key
             held = directory.holds.get(key)
             if held is not None:
                 unagreed[key] = held
                 continue
-            one = left[left_name] if left_name is not None else None
-            two = right[right_name] if right_name is not None else None
-            if (
-                one is None
-                or two is None
-                or one.kind is not two.kind
-                or self._open(directory, left_name or spelled, right_name or spelled)
-            ):
+            is_open = (left_name or right_name) in todo[Side.LEFT] or (right_name or left_name) in todo[Side.RIGHT]
+            if left_name is None or right_name is None or is_open or left[left_name].kind is not right[right_name].kind:
                 before = directory.at.base.agreed.get(key)
                 if before is None and (earlier := directory.at.base.unagreed.get(key)) is not None:
                     before = earlier.before
-                unagreed[key] = Unagreed(spelled, Hold.FAILED, before)
+                unagreed[key] = Unagreed(left_name or right_name or key, Hold.FAILED, before)
                 continue
-            assert left_name is not None and right_name is not None
-            agreed[key] = self._pair(directory, key, left_name, right_name, one, two)
+            one, two = left[left_name], right[right_name]
+            content = one.content or two.content or directory.contents.get(key)
+            if one.kind is Kind.DIRECTORY:
+                content = None
+            agreed[key] = Agreed(
+                left_name,
+                right_name,
+                known(one, content),
+                known(two, content),
+                unverified=one.kind is Kind.FILE and content is None,
+                # our own writes are known to be complete
+                racy_left=left_name not in ours[Side.LEFT] and self._clocks.racy(Side.LEFT, one),
+                racy_right=right_name not in ours[Side.RIGHT] and self._clocks.racy(Side.RIGHT, two),
+            )
         return BaseDirectory(agreed, unagreed)
-
-    def _pair(self, directory: Merged, key: str, left_name: str, right_name: str, left: Entry, right: Entry) -> Agreed:
-        at = directory.at
-        content = left.content or right.content or directory.contents.get(key)
-        if left.kind is Kind.DIRECTORY:
-            content = None
-        places = (
-            Place(Side.LEFT, names.join(at.left_path, left_name)),
-            Place(Side.RIGHT, names.join(at.right_path, right_name)),
-        )
-        return Agreed(
-            left_name,
-            right_name,
-            known(left, content),
-            known(right, content),
-            unverified=left.kind is Kind.FILE and content is None,
-            racy_left=self._clocks.racy(Side.LEFT, left, self._results, places[0]),
-            racy_right=self._clocks.racy(Side.RIGHT, right, self._results, places[1]),
-        )
-
-    def _open(self, directory: Merged, left_name: str, right_name: str) -> bool:
-        at = directory.at
-        return self._results.open(Place(Side.LEFT, names.join(at.left_path, left_name))) or self._results.open(
-            Place(Side.RIGHT, names.join(at.right_path, right_name))
-        )
 
     def _forget_below(
         self, directory: Merged, identity: int | None, left: dict[str, Entry] | None, right: dict[str, Entry] | None

@@ -2,60 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
 
 from syncline.core import names
-from syncline.core.model import Action, Entry, Place, RelPath, Side
+from syncline.core.model import SIDES, Action, Entry, Place, RelPath, Side
 
 
-@dataclass(slots=True)
 class Results:
-    """Entries as this run left them (None: gone), paths still to be done, and paths that could not be done."""
+    """Entries as this run left them (None: gone), and names that are still to be done or could not be done."""
 
-    entries: dict[Place, Entry | None] = field(default_factory=dict)
-    pending: set[Place] = field(default_factory=set)
-    failed: set[Place] = field(default_factory=set)
-    _by_directory: dict[Place, dict[str, Entry | None]] = field(default_factory=dict)
-    _touched: set[Place] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.entries: dict[Place, Entry | None] = {}
+        self._changes: dict[Side, dict[RelPath, dict[str, Entry | None]]] = {side: {} for side in SIDES}
+        self._open: dict[Side, dict[RelPath, set[str]]] = {side: {} for side in SIDES}
+        self._touched: dict[Side, set[RelPath]] = {side: set() for side in SIDES}
 
     def expect(self, actions: Iterable[Action]) -> None:
-        """Take all places these actions are about for pending."""
+        """Take all names these actions are about for open."""
         for action in actions:
-            self.pending.update(touched(action))
+            for place in touched(action):
+                directory, _, name = place.path.rpartition("/")
+                self._open[place.side].setdefault(RelPath(directory), set()).add(name)
 
     def note(self, place: Place, entry: Entry | None) -> None:
         """Remember what stands at a place now."""
         self.entries[place] = entry
-        directory = Place(place.side, names.parent(place.path))
-        self._by_directory.setdefault(directory, {})[names.basename(place.path)] = entry
+        directory, _, name = place.path.rpartition("/")
+        self._changes[place.side].setdefault(RelPath(directory), {})[name] = entry
 
     def settle(self, action: Action, *, failed: bool) -> None:
-        """Take an action for finished, one way or the other."""
+        """Take an action for finished. What failed stays open."""
         for place in touched(action):
-            self.pending.discard(place)
-            self._touched.update((place, Place(place.side, names.parent(place.path))))
-            if failed:
-                self.failed.add(place)
+            directory, _, name = place.path.rpartition("/")
+            self._touched[place.side].update((RelPath(directory), place.path))
+            if not failed:
+                self._open[place.side].get(RelPath(directory), set()).discard(name)
 
-    def take_touched(self) -> set[Place]:
-        """The directories in which something was settled since this was last asked."""
-        touched, self._touched = self._touched, set()
-        return touched
-
-    def below(self, side: Side, directory: RelPath) -> dict[str, Entry | None]:
+    def changes(self, side: Side, directory: RelPath) -> Mapping[str, Entry | None]:
         """What this run changed directly in a directory, by name."""
-        return self._by_directory.get(Place(side, directory), {})
+        return self._changes[side].get(directory, {})
+
+    def open_names(self, side: Side, directory: RelPath) -> Collection[str]:
+        """The names in a directory for which something was planned and is not done."""
+        return self._open[side].get(directory, ())
 
     def open(self, place: Place) -> bool:
         """Whether something was planned for a place and is not done."""
-        return place in self.pending or place in self.failed
+        return names.basename(place.path) in self.open_names(place.side, names.parent(place.path))
+
+    def take_touched(self) -> dict[Side, set[RelPath]]:
+        """The directories in which something was settled since this was last asked."""
+        touched, self._touched = self._touched, {side: set() for side in SIDES}
+        return touched
 
 
 def touched(action: Action) -> list[Place]:
-    """Every place an action changes or justifies itself by, on both sides."""
-    places = [action.at]
+    """Every place an action changes."""
     aside = getattr(action, "aside", None)
-    if aside is not None:
-        places.append(Place(action.at.side, aside))
-    return places
+    return [action.at] if aside is None else [action.at, Place(action.at.side, aside)]

@@ -127,7 +127,9 @@ def _copy_once(
 
 
 def known(entry: Entry, content: bytes | None) -> Entry:
-    """`entry` with its content."""
+    """`entry` with this content."""
+    if entry.content is content:
+        return entry
     return Entry(entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode, content)
 
 
