@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from syncline.core import plan
 from syncline.core.guard import STAGING_RESERVE_BYTES, Limits, Situation, objections
 from syncline.core.model import Guard, Objection, Side
 from syncline.core.policy import Extras
-from tests.core.trees import plan, rules, world
+from tests.core.trees import rules, world
 
 CALM = Situation(
     job="job",
@@ -32,10 +34,10 @@ def _of(
     left: str, right: str, base: str | None = None, extras: Extras | None = None, **seen: object
 ) -> list[Objection]:
     made = world(base, left, right, rules(extras=extras))
-    return objections(made.plan().actions, "the-id", replace(CALM, **seen))  # type: ignore[arg-type]  # by name
+    return objections(made.plan().actions, "the-id", replace(CALM, **seen))
 
 
-def _deleting(number: int, **seen: object) -> list[Guard]:
+def _deleting(number: int, **seen: Any) -> list[Guard]:
     text = " ".join(f"f{index}=1" for index in range(number))
     return [found.guard for found in _of("", text, text, **seen)]
 

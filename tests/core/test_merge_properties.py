@@ -42,9 +42,9 @@ EDITS = [
     "same",
 ]
 
-FOCUSED = ["write", "touch", "chmod", "delete", "retype", "relink"]
+FOCUSED = ["write", "touch", "chmod", "delete", "retype", "relink", "create", "mkdir"]
 SAME_FILE = 99
-"""Given as second number of a step, it picks among the files only: both users begin with the same file."""
+"""Given as second number of a step, it picks among the files only: both users begin at the same name."""
 
 base_texts = st.lists(
     st.tuples(st.sampled_from(PLACES), st.sampled_from(["=1", "=2", "=33", "->x"])), min_size=2, max_size=8,
@@ -87,7 +87,7 @@ class User:
             self._change(what, found[first % len(found)], folders[second % len(folders)])
 
     def _make(self, what: str, folder: RelPath, number: int) -> None:
-        path = names.join(folder, {"litter": "x.tmp", "mkdir": "efg"[number % 3]}.get(what, "abcg"[number % 4]))
+        path = names.join(folder, {"litter": "x.tmp", "mkdir": "gaf"[number % 3]}.get(what, "abcg"[number % 4]))
         if path not in self.tree:
             content = "7" if what == "same" else f"n{self.second}"
             mtime_ns = START_NS + (SECOND_NS if what == "same" else self.second * SECOND_NS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 from collections import Counter
@@ -111,6 +112,10 @@ KINDS = {
 """What must have been hit between the first and the last row of the journal."""
 
 
+RECOVERED = {"exchange", "rename park", "rename to-clash", "rename to-trash", "rename publish", "commit journal done"}
+"""Before which steps the first run dies whose recovery is killed in its turn; the last of each kind."""
+
+
 @pytest.fixture(scope="module")
 def parent() -> Iterator[Forks]:
     with forks() as parent:
@@ -209,6 +214,65 @@ def test_a_run_killed_at_any_step_is_finished_by_the_next_one(
     assert failures == [], "\n\n".join(failures)
     assert len(moments) >= 50
     assert KINDS - hit.keys() == set()
+
+
+@pytest.mark.parametrize("kind", sorted(RECOVERED))
+def test_a_recovery_that_is_killed_twice_is_finished_by_the_next_one(
+    plain: tuple[dict[str, str], list[str]], parent: Forks, tmp_path: Path, kind: str
+) -> None:
+    end, steps = plain
+    moment = len(steps) - steps[::-1].index(kind)
+    world = Crashed(tmp_path / "counted", parent)
+    world.run(kill=moment)
+    recovery = world.run().steps
+    for index, (first, second) in enumerate(twice(recovery)):
+        world = Crashed(tmp_path / str(index), parent)
+        for kill in (moment, first, second):
+            killed = world.run(kill=kill)
+            assert killed.code == -9 or kill == second, str(killed)
+        after = world.run()
+        assert after.code == 0, str(after)
+        assert_whole(world)
+        assert_same_end(world, end)
+
+
+def twice(recovery: list[str]) -> list[tuple[int, int]]:
+    """Moments to kill a recovery, and moments to kill the one that follows: the second sooner or later than the first."""
+    last = len(recovery)
+    if SWEEP == "all":
+        return [(first, max(1, last // 3)) for first in range(1, last + 1)]
+    return [(1, 1), (last // 4 or 1, 2), (last // 2 or 1, last // 2 or 1), (last * 3 // 4, 3)]
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_run_killed_outside_of_its_journal_is_as_if_it_had_not_been_or_as_finished(
+    plain: tuple[dict[str, str], list[str]], parent: Forks, tmp_path: Path, place: str
+) -> None:
+    end, steps = plain
+    first, last = steps.index("commit journal begin") + 1, len(steps) - steps[::-1].index("commit journal done")
+    for moment in range(1, first + 1) if place == "before" else range(last + 1, len(steps) + 1):
+        world = Crashed(tmp_path / str(moment), parent)
+        killed = world.run(kill=moment)
+        assert killed.code == -9, str(killed)
+        after = world.run()
+        assert after.code == 0, f"killed at {moment}, {killed.steps[-1]}: {after}"
+        assert_whole(world)
+        assert_same_end(world, end)
+
+
+def test_a_first_run_killed_at_any_step_is_finished_by_the_next_one(parent: Forks, tmp_path: Path) -> None:
+    for moment in itertools.count(1, 1 if SWEEP == "all" else 5):
+        pair = Pair(tmp_path / str(moment))
+        pair.write({"a": "1", "d/b": "2", "both": File("left", at=90)}, {"c": "3", "e": DIR, "both": File("right", at=1)})
+        args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
+        killed = parent.call(*args, kill=moment)
+        if killed.code == 0:
+            assert moment > 30
+            return
+        after = parent.call(*args)
+        assert after.code == 0, f"killed at {moment}, {killed.steps[-1]}: {after}"
+        assert set(pair.same().values()) == {"=1", "=2", "=3", "=left", "=right", "/"}
+        assert parent.call(*args).document["outcome"] == "in-sync"
 
 
 def chosen(steps: list[str]) -> list[int]:
