@@ -20,6 +20,7 @@ from syncline.engine import Ask, World
 from syncline.errors import RunRefused, UsageError
 from syncline.fs.opening import open_root
 from syncline.fs.probe import filesystem_id
+from syncline.fs.root import Root
 from syncline.jobs import mirror, twoway
 from syncline.jobs.kind import Job, JobKind, Options, Settings
 from syncline.store.db import Store
@@ -50,6 +51,11 @@ def never() -> int | None:
     return None
 
 
+def random_token() -> str:
+    """The part of a run's id that the clock does not give."""
+    return secrets.token_hex(2)
+
+
 class Desk:
     """Where jobs are found, made and run, over one open state.
 
@@ -57,13 +63,23 @@ class Desk:
     """
 
     def __init__(
-        self, store: Store, *, write: bool, now: Callable[[], datetime], interrupted: Callable[[], int | None]
+        self,
+        store: Store,
+        *,
+        write: bool,
+        now: Callable[[], datetime] = local_now,
+        interrupted: Callable[[], int | None] = never,
+        opened: Callable[[str], Root] | None = None,
+        token: Callable[[], str] = random_token,
     ) -> None:
+        """`opened` opens the root at a path, if not as ever; `token` tells two runs of one second apart."""
         self.store = store
         self.notes = store.notes
         self._write = write
         self._now = now
         self._interrupted = interrupted
+        self._opened = open_root if opened is None else opened
+        self._token = token
 
     @classmethod
     def open(
@@ -164,13 +180,13 @@ class Desk:
         missing = [side for side in SIDES if not os.path.isdir(job.root(side))]
         if missing:
             raise _missing(job, missing[0], known=record is not None)
-        roots = {side: open_root(job.root(side)) for side in SIDES}
+        roots = {side: self._opened(job.root(side)) for side in SIDES}
         return World(
             roots=roots,
             store=self.store,
             record=record,
             now=self._now,
-            run_id=lambda: run_id(self._now(), secrets.token_hex(2)),
+            run_id=lambda: run_id(self._now(), self._token()),
             stopped=self._interrupted,
             filesystems={side: filesystem_id(job.root(side)) for side in SIDES},
         )

@@ -2,6 +2,7 @@
 
     SynclineError                  1  (never raised itself)
     ├── UsageError                 2  wrong arguments, options or configuration; nothing was touched
+    │   ├── ConfigurationRefused   2  everything that is wrong with the configuration, at once
     │   └── StateTooNew            2  the state database was written by a later version
     ├── RunRefused                 3  no plan can be made: a root is missing or is not the one remembered
     ├── RootLocked                 5  another run holds one of the roots
@@ -39,6 +40,15 @@ class UsageError(SynclineError):
         super().__init__(message, hint=hint)
         self.file = file
         self.line = line
+
+
+class ConfigurationRefused(UsageError):
+    """The configuration is wrong; `errors` are its faults, each with its place."""
+
+    def __init__(self, errors: Sequence[UsageError]) -> None:
+        first = errors[0]
+        super().__init__(first.message, hint=first.hint, file=first.file, line=first.line)
+        self.errors = tuple(errors)
 
 
 class StateTooNew(UsageError):

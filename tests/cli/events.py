@@ -98,10 +98,14 @@ def conflict(
     rule: Rule = Rule.CHANGED_BOTH,
     policy: Policy = Policy.KEEP_BOTH,
 ) -> Conflict:
-    return Conflict(RelPath(path), rule, policy, kept, file(1), file(2), clash=None if clash is None else RelPath(clash))
+    return Conflict(
+        RelPath(path), rule, policy, kept, file(1), file(2), clash=None if clash is None else RelPath(clash)
+    )
 
 
-def problem(path: str, reason: Reason = Reason.UNREADABLE, detail: str = "permission denied", at: Side = LEFT) -> Problem:
+def problem(
+    path: str, reason: Reason = Reason.UNREADABLE, detail: str = "permission denied", at: Side = LEFT
+) -> Problem:
     return Problem(place(at, path), reason, detail)
 
 

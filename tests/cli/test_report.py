@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+
+from syncline.core.model import Action, ActionDone, Guard, Kept, Objection, Outcome, Policy, Reason, RunStarted, Why
+from syncline.core.report import Report, error_document, refusal_document, worst
+from syncline.errors import Interrupted, RootLocked, RootLost, RunRefused, StateError, SynclineError, UsageError
 from tests.cli.events import (
     HOSTILE,
     LEFT,
@@ -24,10 +28,6 @@ from tests.cli.events import (
     report,
     trash,
 )
-
-from syncline.core.model import Guard, Kept, Objection, Outcome, Policy, Reason, RunStarted, Why
-from syncline.core.report import Report, error_document, refusal_document, worst
-from syncline.errors import Interrupted, RootLocked, RootLost, RunRefused, StateError, SynclineError, UsageError
 
 KEYS = [
     "syncline",
@@ -83,7 +83,7 @@ OUTCOMES = {
 @pytest.mark.parametrize("case", OUTCOMES)
 def test_outcome(case: str, kind: str) -> None:
     outcome, dry_run, failed, skipped, code, states = OUTCOMES[case]
-    actions = [] if outcome is Outcome.IN_SYNC else [make("d"), put("d/a", 9), put("b", 1)]
+    actions: list[Action] = [] if outcome is Outcome.IN_SYNC else [make("d"), put("d/a", 9), put("b", 1)]
     made = report(plan(*actions, kind=kind), outcome, dry_run=dry_run, failed=failed, skipped=skipped)
     document = made.document()
     assert list(document) == KEYS
@@ -98,7 +98,7 @@ def test_outcome(case: str, kind: str) -> None:
 
 
 # action -> its row in a two-way job, and what of it is in the summary
-ACTIONS = {
+ACTIONS: dict[str, tuple[Action, dict[str, object], dict[str, int]]] = {
     "a new file": (
         put("a.txt", 9),
         {
@@ -248,9 +248,9 @@ def test_a_problem_is_told_once() -> None:
 
 
 def test_what_failed_or_was_skipped_is_not_counted_as_done() -> None:
-    summary = report(
-        plan(put("a", 9), put("b", 9), put("c", 9)), Outcome.FAILED, failed=[1], skipped=[2]
-    ).document()["summary"]
+    summary = report(plan(put("a", 9), put("b", 9), put("c", 9)), Outcome.FAILED, failed=[1], skipped=[2]).document()[
+        "summary"
+    ]
     assert (summary["copied"], summary["bytes_copied"], summary["failed"]) == (1, 9, 1)
 
 
@@ -290,8 +290,6 @@ def test_an_interrupted_run_tells_what_was_done() -> None:
 
 
 def test_an_action_beyond_the_plan_is_told_behind_it() -> None:
-    from syncline.core.model import ActionDone
-
     made = report(plan(put("a", 9)), Outcome.DONE)
     made.add(ActionDone(2, put("b", 1)))
     assert [(row["path"], row["state"]) for row in made.rows()] == [("a", "done"), ("b", "done")]

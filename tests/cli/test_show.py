@@ -6,7 +6,13 @@ import io
 from collections.abc import Iterable
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
+
+from syncline.cli import show
+from syncline.cli.terminal import Screen
+from syncline.core.model import Guard, Kept, Objection, Outcome, Policy, Reason, Why
+from syncline.core.report import Report
 from tests.cli.events import (
     HOSTILE,
     LEFT,
@@ -21,11 +27,6 @@ from tests.cli.events import (
     report,
     trash,
 )
-
-from syncline.cli import show
-from syncline.cli.show import Screen
-from syncline.core.model import Guard, Kept, Objection, Outcome, Policy, Reason, Why
-from syncline.core.report import Report
 
 LONG = "photos/2026/" + "a-very-long-folder-name/" * 6 + "picture.jpg"
 
@@ -96,31 +97,38 @@ def test_the_same_without_unicode() -> None:
     assert told[:2] == ["docs-usb: /home/u/docs <-> /media/usb/docs", "left -> right"]
 
 
-@pytest.mark.parametrize("width", [80, 200])
-def test_a_line_of_an_action_fits(width: int) -> None:
-    made = report(plan(put(LONG, 1_000), put("短い/名前" * 20, 5), put("b", 1), rename(LONG, LONG + "2")), Outcome.DONE)
-    from rich.cells import cell_len
-
-    told = lines(made, width=width)
-    actions = [line for line in told if line.startswith("    ")]
-    assert max(map(cell_len, actions)) < width
-    assert len({cell_len(line.rpartition("B  ")[0]) for line in actions if "B  " in line}) == 1  # one column
-    assert any("…" in line for line in actions) == (width == 80 or True)
-    whole = lines(made, width=width, verbose=True)
-    assert any(LONG in line for line in whole)
+def long_names() -> Report:
+    wide = "短い/名前" * 12
+    return report(plan(put(LONG, 1_000), put(wide, 5), put("b", 1), rename(LONG, "new/" + LONG)), Outcome.DONE)
 
 
 def test_80_columns() -> None:
-    made = report(plan(put(LONG, 1_000), put("b", 1)), Outcome.DONE)
-    assert lines(made, width=80)[3:5] == [
-        "    + photos/2026/a-very-lon…-long-folder-name/a-very-long-folder-name/picture…",
-        "",
-    ] or lines(made, width=80)[3].endswith("picture.jpg    1.0 kB  new")
+    assert lines(long_names(), width=80)[3:8] == [
+        "    + photos/2026/a-very-…me/a-very-long-folder-name/picture.jpg    1.0 kB  new",
+        "    + 短い/名前短い/名前…前短い/名前短い/名前短い/名前短い/名前        5 B  new",
+        "    + b                                                                1 B  new",
+        "  renamed 1 item",
+        "    > photos/202…older-name/picture.jpg → new/photos…older-name/picture.jpg",
+    ]
 
 
-def test_200_columns_show_it_whole() -> None:
-    made = report(plan(put(LONG, 1_000), put("b", 1)), Outcome.DONE)
-    assert lines(made, width=200)[3] == f"    + {LONG}    1.0 kB  new"
+def test_200_columns() -> None:
+    told = lines(long_names(), width=200)
+    assert told[3] == f"    + {LONG}    1.0 kB  new"
+    assert told[7].count("…") == 2
+    assert "…" not in told[3] + told[4]
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_a_line_of_an_action_fits(width: int) -> None:
+    actions = [line for line in lines(long_names(), width=width) if line.startswith("    ")]
+    assert max(map(cell_len, actions)) < width
+    assert len({cell_len(line) for line in actions if line.endswith("B  new")}) == 1  # one column
+
+
+def test_verbose_and_pipes_show_names_whole() -> None:
+    for told in (lines(long_names(), width=80, verbose=True), lines(long_names())):
+        assert any(f"{LONG} → new/{LONG}" in line for line in told)
 
 
 def test_a_long_list_is_folded() -> None:
@@ -129,7 +137,7 @@ def test_a_long_list_is_folded() -> None:
     assert told[2:4] == ["  copy 2,355 files (2.4 kB)", "    + f0000       1 B  new"]
     assert told[13] == "    … and 2,345 more (-v shows all)"
     assert told[-1] == "  to do it: syncline run docs-usb"
-    assert len(lines(made, verbose=True)) == len(told) - 12 + 2_355 - 0 - 0
+    assert len(lines(made, again="syncline run docs-usb", verbose=True)) == len(told) - 11 + 2_355
 
 
 @pytest.mark.parametrize("width", [None, 80, 200])
@@ -147,7 +155,9 @@ def test_no_name_reaches_the_terminal_raw(width: int | None, colour: bool) -> No
         failed=[3],
     )
     out: list[str] = []
-    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system="truecolor") if colour else None
+    console = (
+        Console(file=io.StringIO(), force_terminal=True, width=width, color_system="truecolor") if colour else None
+    )
     screen = Screen(out.extend, width=width, console=console)
     show.run(screen, made.head(), made.rows)
     show.refusal(screen, [Objection(Guard.ROOT_MISSING, HOSTILE, HOSTILE)], None)

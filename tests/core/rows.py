@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from syncline.core.model import SIDES, Policy, Rule, Side
 from syncline.core.names import NameRules
 from syncline.core.policy import Ability
-from tests.core.trees import SECOND_NS, Round, World, normal, rules, show, world
+from tests.core.trees import SECOND_NS, normal, show
+from tests.core.world import Round, World, rules, world
 
 CHANGED, CREATED, PROPS = Rule.CHANGED_BOTH, Rule.CREATED_BOTH, Rule.PROPS_BOTH
 HOLD, NEWEST, LEFT, RIGHT = Policy.HOLD, Policy.NEWEST, Policy.LEFT, Policy.RIGHT

@@ -11,7 +11,7 @@ from syncline.core import plan
 from syncline.core.guard import STAGING_RESERVE_BYTES, Limits, Situation, objections
 from syncline.core.model import Guard, Objection, Side
 from syncline.core.policy import Extras
-from tests.core.trees import rules, world
+from tests.core.world import rules, world
 
 CALM = Situation(
     job="job",
@@ -30,9 +30,7 @@ CALM = Situation(
 )
 
 
-def _of(
-    left: str, right: str, base: str | None = None, extras: Extras | None = None, **seen: object
-) -> list[Objection]:
+def _of(left: str, right: str, base: str | None = None, extras: Extras | None = None, **seen: Any) -> list[Objection]:
     made = world(base, left, right, rules(extras=extras))
     return objections(made.plan().actions, "the-id", replace(CALM, **seen))
 

@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from syncline.core import merge
 from syncline.core.model import RelPath, Rename, Side
 from tests.core import table_conflicts, table_contents, table_directories
 from tests.core.rows import CHANGED, FOLDS_CASE, HOLD, Row, check, conflicts, problems, trash
-from tests.core.trees import World, counted, normal, rules, show, world
+from tests.core.trees import normal, show
+from tests.core.world import World, counted, rules, world
 
+A = RelPath("a")
 TABLE = [*table_contents.TABLE, *table_conflicts.TABLE, *table_directories.TABLE]
 
 
@@ -243,8 +246,7 @@ def test_a_suspect_file_is_read_before_it_is_believed() -> None:
 
 def test_files_in_scope_are_counted_on_each_side() -> None:
     made = world(None, "a=1 b=1 x.tmp=1 d/c=1 l->a p|", "a=1 d=5", rules())
-    counted = counted(made.want())
-    assert counted == (3, 2, 1)
+    assert counted(made.want()) == (3, 2, 1)
 
 
 def test_a_left_over_directory_gives_way_to_nothing_but_keeps_its_name_from_a_new_file() -> None:
@@ -255,3 +257,45 @@ def test_a_left_over_directory_gives_way_to_nothing_but_keeps_its_name_from_a_ne
     assert conflicts(done) == "d:type-both:left"
     assert (show(made.trees[Side.LEFT]), show(made.trees[Side.RIGHT])) == ("d/x.tmp=7 d_clash_M=5", "d/ d_clash_M=5")
     assert made.run().actions == []
+
+
+def test_bytes_that_hide_behind_a_stamp_taken_too_soon_are_found() -> None:
+    made = world("a=1!l", "a=1", "a=1", rules())
+    made.trees[Side.LEFT][A] = replace(made.trees[Side.LEFT][A], content="2")
+    made.run()
+    assert show(made.trees[Side.RIGHT]) == "a=2"
+
+
+def test_bytes_that_hide_behind_size_and_all_times_are_found_by_the_inode() -> None:
+    made = world("a=1", "a=1", "a=1", rules())
+    made.trees[Side.LEFT][A] = replace(made.trees[Side.LEFT][A], content="2", inode=77)
+    made.run()
+    assert show(made.trees[Side.RIGHT]) == "a=2"
+
+
+def test_a_chmod_outlives_a_deletion_on_a_root_without_status_times() -> None:
+    made = world("a=1!u", "a=1", "", rules())
+    made.trees[Side.LEFT][A] = replace(made.trees[Side.LEFT][A], mode=0o755)
+    made.run()
+    assert show(made.trees[Side.RIGHT]) == "a=1:755"
+
+
+def test_two_long_names_that_are_cut_alike_get_two_clash_names() -> None:
+    one, other, cut = f"{'n' * 250}a", f"{'n' * 250}b", f"{'n' * 247}_clash_M"
+    made = world("", f"{one}=1 {other}=2", f"{one}=3@9 {other}=4@9", rules())
+    made.run()
+    assert show(made.trees[Side.LEFT]) == normal(f"{one}=3@9 {other}=4@9 {cut}=1 {cut[2:247]}_clash_M-2=2")
+
+
+def test_all_that_must_be_read_is_asked_for_at_once() -> None:
+    made = world("a=1 b=1", "a=2 b=1 c=1", "a=3 b=4 c=2", rules())
+    observed = made.look()
+    (top,) = observed.tops()
+    needs = merge.merge(top, observed, made.rules, {}).needs
+    assert sorted((place.path, place.side.value) for place in needs) == [
+        ("a", "left"),
+        ("a", "right"),
+        ("b", "right"),
+        ("c", "left"),
+        ("c", "right"),
+    ]

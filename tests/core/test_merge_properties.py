@@ -13,7 +13,8 @@ from syncline.core import names
 from syncline.core.model import SIDES, BaseDirectory, Kind, Policy, RelPath, Rule, Side
 from syncline.core.names import NameRules
 from syncline.core.policy import Ability, Extras, Rules
-from tests.core.trees import MODES, SECOND_NS, START_NS, Node, Row, Tree, World, ignored, rules, show, world
+from tests.core.trees import MODES, SECOND_NS, START_NS, Node, Tree, show
+from tests.core.world import Row, World, ignored, rules, world
 
 DRAWN = 20
 """Every cell of the table must have been drawn so often, or the properties prove nothing about it."""

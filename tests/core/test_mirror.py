@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -11,7 +11,8 @@ from syncline.core.model import SIDES, RelPath, Side
 from syncline.core.names import NameRules
 from syncline.core.plan import Disposal
 from syncline.core.policy import Ability, Extras
-from tests.core.trees import Node, normal, rules, show, world
+from tests.core.trees import Node, normal, show
+from tests.core.world import rules, world
 
 KEEP, TRASH, DELETE = Extras.KEEP, Extras.TRASH, Extras.DELETE
 NO_MODE, NO_LINKS = Ability(mode=False), Ability(symlinks=False)
@@ -221,7 +222,7 @@ TABLE = [
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.says)
 def test_the_target_ends_as_the_table_says(row: Row) -> None:
     left, right = row.abilities
-    options: Mapping[str, object] = {"left": left, "right": right, "quick": row.quick, "reread": row.reread}
+    options: dict[str, Any] = {"left": left, "right": right, "quick": row.quick, "reread": row.reread}
     made = world(row.base, row.source, row.target, rules(extras=row.extras, **options))
     before = dict(made.trees[Side.LEFT])
     done = made.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,14 +28,15 @@ from syncline.core.model import (
 )
 from syncline.core.policy import Extras
 from syncline.core.trees import Wanted
-from tests.core.trees import Round, World, rules, show, world
+from tests.core.trees import show
+from tests.core.world import Round, World, rules, world
 
 
 def _told(done: Round) -> list[str]:
     return [f"{type(action).__name__} {action.at.side[0].upper()}:{action.at.path}" for action in done.actions]
 
 
-def _planned(base: str | None, left: str, right: str, **options: object) -> Round:
+def _planned(base: str | None, left: str, right: str, **options: Any) -> Round:
     return world(base, left, right, rules(**options)).plan()
 
 

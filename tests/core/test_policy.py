@@ -9,7 +9,8 @@ import pytest
 from syncline.core import policy
 from syncline.core.model import Agreed, Entry, Kind, Policy, Side
 from syncline.core.policy import Ability, Mode
-from tests.core.trees import SECOND_NS, START_NS, rules
+from tests.core.trees import SECOND_NS, START_NS
+from tests.core.world import rules
 
 L, R = Side.LEFT, Side.RIGHT
 DAY = 86_400

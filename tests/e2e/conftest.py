@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.forks import Forks, forks
 from tests.e2e.pair import Pair
+
+MEMORY = "/dev/shm"
 
 
 @pytest.fixture
@@ -19,3 +26,26 @@ def pair(tmp_path: Path) -> Pair:
 def mirror(tmp_path: Path) -> Pair:
     """A source and a target, both empty."""
     return Pair(tmp_path, "mirror", left="source", right="target")
+
+
+@pytest.fixture(scope="session")
+def parent() -> Iterator[Forks]:
+    """Calls the command line in forked children."""
+    with forks() as parent:
+        yield parent
+
+
+@pytest.fixture(scope="session")
+def fast() -> Iterator[Path]:
+    """A folder in memory where there is one: for what is done hundreds of times."""
+    top = tempfile.mkdtemp(prefix="syncline-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
+    yield Path(top)
+    shutil.rmtree(top)
+
+
+@pytest.fixture
+def quick(fast: Path) -> Iterator[Path]:
+    """A folder of one's own below `fast`."""
+    top = tempfile.mkdtemp(dir=fast)
+    yield Path(top)
+    shutil.rmtree(top)

@@ -1,6 +1,6 @@
 """A process that has syncline imported and forks a child for each call: the command line without its starting time.
 
-A child can be told to kill itself at a step. Steps are all calls that change a root, in the order in which they are
+A child can be told to kill itself at a step, or to do something else first. Steps are all calls that change a root, in the order in which they are
 made, and all commits to the state; they are counted by standing in the two places where roots are opened and the state
 is written, and everything goes on to the real ones.
 """
@@ -60,11 +60,15 @@ class Forks:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def call(self, *args: str | Path, kill: int | None = None) -> Forked:
-        """Call syncline with these arguments, in a child that dies at step `kill`, counted from 1."""
+    def call(self, *args: str | Path, kill: int | None = None, at: str = "", do: str = "") -> Forked:
+        """Call syncline with these arguments, in a child that dies at step `kill`, counted from 1.
+
+        Before its first step of the kind `at`, the child has the shell do `do`.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps({"args": list(map(os.fspath, args)), "kill": kill}), file=self._process.stdin, flush=True)
+        asked = {"args": list(map(os.fspath, args)), "kill": kill, "at": at, "do": do}
+        print(json.dumps(asked), file=self._process.stdin, flush=True)
         return Forked(**json.loads(self._process.stdout.readline()))
 
 
@@ -89,13 +93,17 @@ def forks() -> Iterator[Forks]:
 class Steps:
     """Counts what a child does, and kills it when its time has come."""
 
-    def __init__(self, kill: int | None, log: int) -> None:
+    def __init__(self, kill: int | None, log: int, at: str, do: str) -> None:
         self.left = kill
         self.log = log
+        self.at, self.do = at, do
         self.writing = ""
 
     def step(self, kind: str) -> None:
         os.write(self.log, f"{kind}\n".encode())
+        if self.at == kind:
+            self.at = ""
+            subprocess.run(self.do, shell=True, check=True, stdout=2)
         if self.left is not None:
             self.left -= 1
             if self.left == 0:
@@ -169,7 +177,7 @@ def main() -> None:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as log:
             child = os.fork()
             if child == 0:
-                _child(asked["args"], asked["kill"], out.fileno(), err.fileno(), log.fileno())
+                _child(asked, out.fileno(), err.fileno(), log.fileno())
             _, status = os.waitpid(child, 0)
             told = []
             for stream in (out, err, log):
@@ -179,28 +187,34 @@ def main() -> None:
         print(json.dumps({**answer, "steps": told[2].splitlines()}), flush=True)
 
 
-def _child(args: list[str], kill: int | None, out: int, err: int, log: int) -> None:
+def _child(asked: dict[str, Any], out: int, err: int, log: int) -> None:
     code = 99
     try:
         os.dup2(out, 1)
         os.dup2(err, 2)
-        _count(Steps(kill, log))
+        _count(Steps(asked["kill"], log, asked["at"], asked["do"]))
         from syncline.cli import frame
 
-        code = frame.call(args)
+        code = frame.call(asked["args"])
         sys.stdout.flush()
     finally:
         os._exit(code)
 
 
 def _count(steps: Steps) -> None:
-    from syncline import compose
+    from syncline.compose import Desk
     from syncline.store.db import Store
     from syncline.store.journal import Journal
     from syncline.store.runs import Runs
 
-    open_root, do = compose.open_root, Store.do
-    compose.open_root = lambda *args: Root(open_root(*args), steps)  # type: ignore[assignment,return-value]  # counted
+    prepare, do = Desk.__init__, Store.do
+
+    def prepared(desk: Desk, *args: Any, **named: Any) -> None:
+        prepare(desk, *args, **named)
+        opened = desk._opened
+        desk._opened = lambda path: Root(opened(path), steps)  # type: ignore[assignment,return-value]  # counted
+
+    Desk.__init__ = prepared  # type: ignore[method-assign]  # counted
 
     def counted(store: Store, sql: str, values: tuple[Any, ...] = ()) -> Any:
         if sql == "COMMIT":

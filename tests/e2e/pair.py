@@ -88,20 +88,22 @@ class Pair:
         disk.write(self.right, right or {})
 
     def same(self) -> dict[str, str]:
-        """What stands on both sides, with all properties; fails if the sides differ."""
+        """What stands on both sides; fails if the sides differ in anything."""
         left, right = disk.read(self.left, properties=True), disk.read(self.right, properties=True)
-        assert left == right
+        differ = {path: (left.get(path), right.get(path)) for path in left | right if left.get(path) != right.get(path)}
+        assert not differ, f"left and right differ: {differ}"
         return disk.read(self.left)
 
     def settled(self) -> None:
-        """Both sides are equal, and a further run finds nothing to do and writes nothing."""
+        """Both sides are equal, and a further run finds nothing to do and writes nothing but its lock."""
         self.same()
         before = disk.fingerprint(self.left, self.right)
-        answer = self.sync()
-        assert answer.document["run"] is None
-        assert answer.document["outcome"] == "in-sync"
-        assert answer.actions == []
-        assert disk.fingerprint(self.left, self.right) == before
+        answer = self.sync(code=None)
+        told = (answer.code, answer.document["run"], answer.document["outcome"], answer.actions)
+        assert told == (0, None, "in-sync", []), str(answer)
+        after = disk.fingerprint(self.left, self.right)
+        written = {path for path in before | after if before.get(path) != after.get(path)}
+        assert written <= {str(root / ".syncline" / "lock") for root in (self.left, self.right)}, written
 
 
 PIPES: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

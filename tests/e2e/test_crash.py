@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 import sqlite3
+import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import disk
 from tests.e2e.disk import DIR, Dir, File, Link, Touch
-from tests.e2e.forks import Forked, Forks, forks
+from tests.e2e.forks import Forked, Forks
 from tests.e2e.pair import Pair
 
 SWEEP = "all" if os.environ.get("SYNCLINE_LONG") == "1" else "some"
@@ -116,12 +116,6 @@ RECOVERED = {"exchange", "rename park", "rename to-clash", "rename to-trash", "r
 """Before which steps the first run dies whose recovery is killed in its turn; the last of each kind."""
 
 
-@pytest.fixture(scope="module")
-def parent() -> Iterator[Forks]:
-    with forks() as parent:
-        yield parent
-
-
 class Crashed:
     """One world in which runs are killed."""
 
@@ -152,9 +146,9 @@ class Crashed:
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory, parent: Forks) -> tuple[dict[str, str], list[str]]:
+def plain(fast: Path, parent: Forks) -> tuple[dict[str, str], list[str]]:
     """The end without a crash, and the steps that lead there."""
-    world = Crashed(tmp_path_factory.mktemp("plain"), parent)
+    world = Crashed(Path(tempfile.mkdtemp(dir=fast)), parent)
     done = world.run()
     assert done.code == 0, str(done)
     assert_whole(world)
@@ -192,14 +186,14 @@ def assert_same_end(world: Crashed, end: dict[str, str]) -> None:
 
 
 def test_a_run_killed_at_any_step_is_finished_by_the_next_one(
-    plain: tuple[dict[str, str], list[str]], parent: Forks, tmp_path: Path
+    plain: tuple[dict[str, str], list[str]], parent: Forks, quick: Path
 ) -> None:
     end, steps = plain
     moments = chosen(steps)
     hit: Counter[str] = Counter()
     failures = []
     for moment in moments:
-        world = Crashed(tmp_path / str(moment), parent)
+        world = Crashed(quick / str(moment), parent)
         killed = world.run(kill=moment)
         assert killed.code == -9, str(killed)
         hit[killed.steps[-1]] += 1
@@ -218,15 +212,15 @@ def test_a_run_killed_at_any_step_is_finished_by_the_next_one(
 
 @pytest.mark.parametrize("kind", sorted(RECOVERED))
 def test_a_recovery_that_is_killed_twice_is_finished_by_the_next_one(
-    plain: tuple[dict[str, str], list[str]], parent: Forks, tmp_path: Path, kind: str
+    plain: tuple[dict[str, str], list[str]], parent: Forks, quick: Path, kind: str
 ) -> None:
     end, steps = plain
     moment = len(steps) - steps[::-1].index(kind)
-    world = Crashed(tmp_path / "counted", parent)
+    world = Crashed(quick / "counted", parent)
     world.run(kill=moment)
     recovery = world.run().steps
     for index, (first, second) in enumerate(twice(recovery)):
-        world = Crashed(tmp_path / str(index), parent)
+        world = Crashed(quick / str(index), parent)
         for kill in (moment, first, second):
             killed = world.run(kill=kill)
             assert killed.code == -9 or kill == second, str(killed)
@@ -246,12 +240,12 @@ def twice(recovery: list[str]) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_a_run_killed_outside_of_its_journal_is_as_if_it_had_not_been_or_as_finished(
-    plain: tuple[dict[str, str], list[str]], parent: Forks, tmp_path: Path, place: str
+    plain: tuple[dict[str, str], list[str]], parent: Forks, quick: Path, place: str
 ) -> None:
     end, steps = plain
     first, last = steps.index("commit journal begin") + 1, len(steps) - steps[::-1].index("commit journal done")
     for moment in range(1, first + 1) if place == "before" else range(last + 1, len(steps) + 1):
-        world = Crashed(tmp_path / str(moment), parent)
+        world = Crashed(quick / str(moment), parent)
         killed = world.run(kill=moment)
         assert killed.code == -9, str(killed)
         after = world.run()
@@ -260,9 +254,9 @@ def test_a_run_killed_outside_of_its_journal_is_as_if_it_had_not_been_or_as_fini
         assert_same_end(world, end)
 
 
-def test_a_first_run_killed_at_any_step_is_finished_by_the_next_one(parent: Forks, tmp_path: Path) -> None:
+def test_a_first_run_killed_at_any_step_is_finished_by_the_next_one(parent: Forks, quick: Path) -> None:
     for moment in itertools.count(1, 1 if SWEEP == "all" else 5):
-        pair = Pair(tmp_path / str(moment))
+        pair = Pair(quick / str(moment))
         pair.write({"a": "1", "d/b": "2", "both": File("left", at=90)}, {"c": "3", "e": DIR, "both": File("right", at=1)})
         args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
         killed = parent.call(*args, kill=moment)

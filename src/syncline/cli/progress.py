@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from syncline.core.names import basename, printable
 if TYPE_CHECKING:
     from rich.progress import Progress as Display
     from rich.progress import TaskID
+
+WORTH_SHOWING_S = 0.4
 
 
 class Bar:
@@ -80,8 +83,35 @@ def bar(wanted: bool) -> Iterator[Bar]:
         transient=True,
         redirect_stdout=False,
     )
-    with display:
+    late = _Late(display)
+    try:
         yield Bar(display)
+    finally:
+        late.stop()
+
+
+class _Late:
+    """Shows a display once it is worth it: most runs are over before."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._lock = threading.Lock()
+        self._over = False
+        self._timer = threading.Timer(WORTH_SHOWING_S, self._start)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Clear it away."""
+        self._timer.cancel()
+        with self._lock:
+            self._over = True
+            self._display.stop()
+
+    def _start(self) -> None:
+        with self._lock:
+            if not self._over:
+                self._display.start()
 
 
 def _is_terminal() -> bool:

@@ -6,6 +6,7 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import nullcontext
 
 from syncline import log
 from syncline.cli import progress, show, terminal
@@ -49,7 +50,7 @@ def carry_out(call: Call, manner: Manner, pick: Pick, act: Act = Desk.run) -> in
     log.setup(call.state_dir(), manner.verbose, write)
     try:
         with (
-            stopping(at_once=manner.dry_run) as stop,
+            stopping() as stop,
             Desk.open(call.state_dir(), write=write, interrupted=stop.number) as desk,
         ):
             _tell_notes(call, desk)
@@ -70,10 +71,12 @@ class _Conduct:
     def only(self, job: Job) -> int:
         """One job; its exit code."""
         report = self.report(job)
-        self.call.answered = True
-        self._tell(report)
-        if self.manner.json:
-            self.call.write(["\n"])
+        with self.stop.telling():
+            self.call.answered = True
+            self._tell(report)
+            if self.manner.json:
+                self.call.write(["\n"])
+            self.call.flush()
         return report.exit_code()
 
     def each(self, jobs: Sequence[Job]) -> int:
@@ -83,7 +86,9 @@ class _Conduct:
             self.call.answered = True
             self.call.write(['{"jobs": ['])
         for job in jobs:
-            if self.stop.number() is not None:
+            stopped = self.stop.number()
+            if stopped is not None:
+                codes.append(Interrupted(stopped).exit_code)
                 break
             if codes and (self.manner.json or not self.manner.quiet):
                 self.call.write([", " if self.manner.json else "\n"])
@@ -98,7 +103,10 @@ class _Conduct:
         report = Report(job.name, job.kind.name, roots, job.kind.root_names, self.manner.dry_run)
         started = time.monotonic()
         try:
-            with progress.bar(not self.manner.json and not self.manner.quiet) as bar:
+            with (
+                self.stop.at_once() if self.manner.dry_run else nullcontext(),
+                progress.bar(not self.manner.json and not self.manner.quiet) as bar,
+            ):
                 for event in self.act(self.desk, job, self.ask):
                     report.add(event)
                     bar.update(event)
@@ -125,7 +133,8 @@ class _Conduct:
             if self.manner.json:
                 self.call.write([json.dumps(error_document([told]))])
             return 4
-        self._tell(report, among)
+        with self.stop.telling():
+            self._tell(report, among)
         return report.exit_code()
 
     def _note(self, report: Report, event: Event) -> None:

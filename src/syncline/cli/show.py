@@ -1,7 +1,6 @@
 """Runs, jobs and histories as a person likes to read them: grouped, counted, folded, what needs a person last.
 
-Every name goes through `printable`; nothing of it is ever taken for markup. Lines are made of styled pieces, so that
-rich is needed on a terminal only.
+Every name goes through `printable`; nothing of it is ever taken for markup.
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from syncline.cli.terminal import Piece, Screen
 from syncline.core.model import Objection
 from syncline.core.names import printable
 from syncline.core.report import ActionRow, ConflictRow, Document, ProblemRow, Summary
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from syncline.queries import JobRow, RunRow, StatusRow
 
 FOLD_AT: Final = 10
@@ -26,64 +24,7 @@ FOLD_AT: Final = 10
 LONGEST_PADDED: Final = 60
 """Where no width limits a line, names are brought to one column up to this length."""
 
-Piece = str | tuple[str, str]
-"""A text, or a text and its style."""
-
-_ASCII: Final = str.maketrans({"→": "->", "↔": "<->", "…": "...", "✓": "ok:", "✗": "!!", "·": "-", "×": "x", "–": "-"})
-
-
-class Screen:
-    """Where lines go: how wide it is (None: no limit, nothing is cut), and which characters and colours it has."""
-
-    def __init__(
-        self,
-        write: Callable[[Iterable[str]], None],
-        *,
-        width: int | None = None,
-        unicode: bool = True,
-        console: Console | None = None,
-    ) -> None:
-        self.width = width
-        self._write = write
-        self._unicode = unicode
-        self._console = console
-
-    def line(self, *pieces: Piece) -> None:
-        """One line."""
-        made = [piece if isinstance(piece, tuple) else (piece, "") for piece in pieces]
-        if self._console is None:
-            self._write(["".join(self.spelled(text) for text, _ in made), "\n"])
-            return
-        from rich.text import Text
-
-        whole = Text.assemble(*[(self.spelled(text), style) for text, style in made], end="\n")
-        with self._console.capture() as caught:
-            self._console.print(whole, soft_wrap=True, highlight=False)
-        self._write([caught.get()])
-
-    def spelled(self, text: str) -> str:
-        """`text` with the signs this screen lacks spelled out."""
-        return text if self._unicode else text.translate(_ASCII)
-
-    def length(self, text: str) -> int:
-        """The columns a text takes."""
-        text = self.spelled(text)
-        if text.isascii():
-            return len(text)
-        from rich.cells import cell_len
-
-        return cell_len(text)
-
-    def fitted(self, path: str, room: int) -> str:
-        """A path in at most `room` columns, shortened in its middle."""
-        if self.length(path) <= room:
-            return path
-        mark = self.spelled("…")
-        keep = max(room - len(mark), 2)
-        head, tail = path[: keep // 3], path[-(keep - keep // 3) :]
-        while self.length(head) + self.length(tail) > keep and tail:  # wide characters
-            head, tail = (head[:-1], tail) if len(head) > len(tail) // 2 else (head, tail[1:])
-        return head + mark + tail
+_TO: Final = " → "
 
 
 @dataclass(slots=True)
@@ -354,8 +295,9 @@ def _room(screen: Screen, rows: Sequence[ActionRow]) -> int:
 
 def _action(screen: Screen, row: ActionRow, room: int, *, whole: bool) -> None:
     name, bytes, why = _name(row), _size(row), _why(row)
-    if screen.width is not None and not whole:
-        name = screen.fitted(name, room)
+    if screen.width is not None and not whole and screen.length(name) > room:
+        half = (room - screen.length(_TO)) // 2
+        name = _TO.join(screen.fitted(part, half if "to" in row else room) for part in _names(row))
     sign, style = _SIGNS.get(row["action"], ("?", ""))
     if row["action"] == "put-file" and not row["why"].startswith("created-"):
         sign, style = "~", "yellow"
@@ -366,10 +308,11 @@ def _action(screen: Screen, row: ActionRow, room: int, *, whole: bool) -> None:
 
 
 def _name(row: ActionRow) -> str:
-    name = printable(row["path"])
-    if row["action"] == "rename":
-        name = f"{name} → {printable(row.get('to', ''))}"
-    return name
+    return _TO.join(_names(row))
+
+
+def _names(row: ActionRow) -> list[str]:
+    return [printable(row["path"]), printable(row["to"])] if "to" in row else [printable(row["path"])]
 
 
 def _size(row: ActionRow) -> str:

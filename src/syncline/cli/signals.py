@@ -16,40 +16,59 @@ _SIGNALS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM") if name 
 class Stop:
     """Which signal asked for an end, if one did."""
 
-    def __init__(self, *, at_once: bool = False) -> None:
-        self.times = 0
-        self._at_once = at_once
+    def __init__(self) -> None:
         self._number: int | None = None
+        self._times = 0
+        self._raise_from = 0  # the how-manieth signal is an exception; 0: none is
 
     def number(self) -> int | None:
         """The first signal that came, None while there was none."""
         return self._number
 
-    def ask(self, number: int, frame: FrameType | None) -> None:
-        """Note a signal, and say once that it was heard."""
-        self.times += 1
-        if self._at_once:
-            self._number = number
-            raise Interrupted(number)
-        if self._number is None:
-            self._number = number
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within this a signal is an exception: for what changes nothing. Raises: Interrupted."""
+        if self._number is not None:
+            raise Interrupted(self._number)
+        with self._raising(1):
+            yield
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Within this the second signal is an exception: one document is told whole, but nobody has to wait for it."""
+        with self._raising(self._times + 2):
+            yield
+
+    def heard(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal, and say that it was heard."""
+        self._times += 1
+        self._number = self._number or number
+        if self._raise_from:
+            if self._times >= self._raise_from:
+                raise Interrupted(number)
+        elif self._times == 1:
             _say(b"\nsyncline: stopping; what was begun is being finished\n")
-        elif self.times == 2:
+        elif self._times == 2:
             _say(b"\nsyncline: still finishing what was begun; this keeps your files whole\n")
+
+    @contextmanager
+    def _raising(self, times: int) -> Iterator[None]:
+        before, self._raise_from = self._raise_from, times
+        try:
+            yield
+        finally:
+            self._raise_from = before
 
 
 @contextmanager
-def stopping(*, at_once: bool = False) -> Iterator[Stop]:
-    """Within this, signals ask for an orderly end; `at_once`: they are one, for what changes nothing.
-
-    Raises: Interrupted, only `at_once`.
-    """
-    stop = Stop(at_once=at_once)
+def stopping() -> Iterator[Stop]:
+    """Within this, signals ask for an orderly end instead of ending the program."""
+    stop = Stop()
     before = {}
     for each in _SIGNALS:
         with suppress(ValueError):  # not the main thread
             if signal.getsignal(each) is not signal.SIG_IGN:  # nohup and background shells mean it
-                before[each] = signal.signal(each, stop.ask)
+                before[each] = signal.signal(each, stop.heard)
     try:
         yield stop
     finally:

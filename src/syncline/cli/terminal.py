@@ -1,12 +1,24 @@
-"""What standard output and standard error are: a terminal with width and colours, or something that is read later."""
+"""What standard output and standard error are: a terminal with width and colours, or something that is read later.
+
+Lines are made of styled pieces, so that rich, whose import takes as long as a small run, is needed on a terminal only.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
 
 from syncline.cli.call import Call
-from syncline.cli.show import Screen
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Piece = str | tuple[str, str]
+"""A text, or a text and its style."""
+
+_ASCII: Final = str.maketrans({"→": "->", "↔": "<->", "…": "...", "✓": "ok:", "✗": "!!", "·": "-", "×": "x", "–": "-"})
 
 
 def screen(call: Call, *, error: bool = False) -> Screen:
@@ -20,6 +32,60 @@ def screen(call: Call, *, error: bool = False) -> Screen:
 
     console = Console(file=stream, force_terminal=True, highlight=False, markup=False, emoji=False)
     return Screen(write, width=console.width, unicode=encodable, console=console)
+
+
+class Screen:
+    """Where lines go: how wide it is (None: no limit, nothing is cut), and which characters and colours it has."""
+
+    def __init__(
+        self,
+        write: Callable[[Iterable[str]], None],
+        *,
+        width: int | None = None,
+        unicode: bool = True,
+        console: Console | None = None,
+    ) -> None:
+        self.width = width
+        self._write = write
+        self._unicode = unicode
+        self._console = console
+
+    def line(self, *pieces: Piece) -> None:
+        """One line."""
+        made = [piece if isinstance(piece, tuple) else (piece, "") for piece in pieces]
+        if self._console is None:
+            self._write(["".join(self.spelled(text) for text, _ in made), "\n"])
+            return
+        from rich.text import Text
+
+        whole = Text.assemble(*[(self.spelled(text), style) for text, style in made], end="\n")
+        with self._console.capture() as caught:
+            self._console.print(whole, soft_wrap=True, highlight=False)
+        self._write([caught.get()])
+
+    def spelled(self, text: str) -> str:
+        """`text` with the signs this screen lacks spelled out."""
+        return text if self._unicode else text.translate(_ASCII)
+
+    def length(self, text: str) -> int:
+        """The columns a text takes."""
+        text = self.spelled(text)
+        if text.isascii():
+            return len(text)
+        from rich.cells import cell_len
+
+        return cell_len(text)
+
+    def fitted(self, path: str, room: int) -> str:
+        """A path in at most `room` columns, shortened in its middle."""
+        if self.length(path) <= room:
+            return path
+        mark = self.spelled("…")
+        keep = max(room - len(mark), 2)
+        head, tail = path[: keep // 3], path[-(keep - keep // 3) :]
+        while self.length(head) + self.length(tail) > keep and tail:  # wide characters
+            head, tail = (head[:-1], tail) if len(head) > len(tail) // 2 else (head, tail[1:])
+        return head + mark + tail
 
 
 def _can_spell(encoding: str) -> bool:

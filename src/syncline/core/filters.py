@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TypeVar
 
 from syncline.core.model import RelPath
+
+T = TypeVar("T")
 
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini", ".Trash-*/", "lost+found/", ".nfs*", "~$*")
 """What systems leave lying about; ignored unless `ignore_litter: false`."""
@@ -35,6 +38,31 @@ def ignored_by(patterns: Sequence[str]) -> Callable[[RelPath, bool], bool]:
 def scope(patterns: Sequence[str]) -> str:
     """A digest of the patterns, by which a changed filter is noticed."""
     return hashlib.blake2b("\0".join(patterns).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def check(pattern: str) -> None:
+    """Nothing, if the pattern is one. Raises: ValueError, naming it."""
+    if not _compile((pattern,)) and pattern.strip() and not pattern.startswith("#"):
+        raise ValueError(f"the pattern {pattern!r} is not valid: it stands for no path")
+
+
+def first_of(choices: Sequence[tuple[str, T]]) -> Callable[[RelPath], T | None]:
+    """What goes with the first pattern that matches a path, or a directory above it; None where none does."""
+    groups: list[tuple[T, list[str]]] = []
+    for pattern, chosen in choices:
+        if groups and groups[-1][0] == chosen:
+            groups[-1][1].append(pattern)
+        else:
+            groups.append((chosen, [pattern]))
+    tests = [(match, chosen) for chosen, patterns in groups for _, match in _compile(tuple(patterns))]
+
+    def choose(path: RelPath) -> T | None:
+        for match, chosen in tests:
+            if match(path):
+                return chosen
+        return None
+
+    return choose
 
 
 def _nothing(path: RelPath, directory: bool) -> bool:

@@ -15,6 +15,7 @@ from syncline.core import cells, clashes, names, oneway, policy
 from syncline.core.draft import Draft, Name, Unknown, carried, impossible_there, touched
 from syncline.core.model import (
     SIDES,
+    BaseDirectory,
     Because,
     Entry,
     Frozen,
@@ -29,6 +30,7 @@ from syncline.core.model import (
     RelPath,
     Rule,
     Side,
+    Unagreed,
     Want,
     Why,
 )
@@ -236,7 +238,7 @@ def _unpaired(draft: Draft, trees: Trees, merged: Merged, name: Name, side: Side
     if fate is Fate.FROZEN and not leftover:
         return draft.hold(merged, name, Hold.WAITING)
     if fate is Fate.GONE and draft.rules.extras is not None:
-        return oneway.extra(draft, merged, name, whole=True)
+        return oneway.settle_extra(draft, merged, name, whole=True)
     if fate is Fate.GONE and not leftover:
         return draft.gone(name, side, Gone(name.because(side.other, Why.DELETED), whole=True))
     if not leftover:
@@ -286,7 +288,8 @@ def _file_keeps_name(draft: Draft, trees: Trees, merged: Merged, name: Name, sid
         return clashes.held(draft, merged, name, Rule.TYPE_BOTH)
     clash, edited = clashes.free_name(draft, merged, name, side), name.there(side.other)
     clashes.spread(draft, merged, name, side, clash)
-    _copy_below(draft, trees, below, side, names.join(name.at.path(side.other), clash), name.left_path)
+    copies = _elsewhere(below, side, names.join(name.at.left_path, clash), names.join(name.at.right_path, clash))
+    _copy_below(draft, trees, below, side, copies, name.left_path)
     aside = names.join(name.at.path(side), clash)
     entry = carried(draft.rules, side.other, edited, None)
     draft.put(name, side.other, entry, name.because(side.other, Why.CONFLICT), aside, name.left_path)
@@ -294,24 +297,36 @@ def _file_keeps_name(draft: Draft, trees: Trees, merged: Merged, name: Name, sid
     return draft.agree(merged, name, edited.content)
 
 
-def _copy_below(draft: Draft, trees: Trees, at: Triple, side: Side, target: RelPath, group: RelPath) -> None:
-    """Wants for a copy of all that stands below a directory, under another path on the other side."""
+def _copy_below(draft: Draft, trees: Trees, at: Triple, side: Side, copies: Triple, group: RelPath) -> None:
+    """Wants for a copy of all that stands below a directory, under another name, on the other side."""
+    merged = Merged(copies)
+    draft.wanted.directories.append(merged)
     for spelled, entry in sorted(_listing(at.look(side)).items()):
-        place, copy = Place(side, names.join(at.path(side), spelled)), names.join(target, spelled)
+        place, copy = Place(side, names.join(at.path(side), spelled)), names.join(copies.path(side.other), spelled)
         if (
             entry.kind in _UNTOUCHABLE
             or draft.rules.ignored(place.path, entry.kind is Kind.DIRECTORY)
             or names.impossible(spelled, draft.rules.ability(side.other).names) is not None
             or (entry.kind is Kind.LINK and not draft.rules.ability(side.other).symlinks)
         ):
-            continue  # told by the next run, when the clash is a directory like any other
+            # told by the next run, when the clash is a directory like any other
+            merged.holds[draft.fold(spelled)] = Unagreed(spelled, Hold.FAILED)
+            continue
+        merged.contents[draft.fold(spelled)] = entry.content
         draft.wanted.seen[place] = entry
         reason = Because(Why.CONFLICT, place, entry)
         draft.wanted.wants[side.other][copy] = Want(carried(draft.rules, side, entry, None), reason, place, group=group)
         if entry.kind is Kind.DIRECTORY:
             inner = trees.child(at, draft.fold(spelled), spelled, spelled)
             if inner is not None:
-                _copy_below(draft, trees, inner, side, copy, group)
+                paths = names.join(copies.left_path, spelled), names.join(copies.right_path, spelled)
+                _copy_below(draft, trees, inner, side, _elsewhere(inner, side, *paths), group)
+
+
+def _elsewhere(at: Triple, side: Side, left_path: RelPath, right_path: RelPath) -> Triple:
+    """A directory of one side as it will stand under another name: nothing is remembered of it there."""
+    left, right = (at.look(each) if each is side else None for each in SIDES)
+    return Triple(left_path, right_path, None, BaseDirectory(), left, right)
 
 
 def _want_directory(draft: Draft, name: Name, side: Side, reason: Because, clash: str | None = None) -> None:

@@ -37,7 +37,7 @@ def decide(draft: Draft, merged: Merged, name: Name) -> Fate:
         merged.forgotten.append(name.key)
         return Fate.GONE
     if name.left is None:
-        return extra(draft, merged, name)
+        return settle_extra(draft, merged, name)
     if name.right is None:
         return bring(draft, merged, name, Side.LEFT, missing(name))
     base = name.before(Kind.FILE, Kind.LINK)
@@ -54,7 +54,7 @@ def decide(draft: Draft, merged: Merged, name: Name) -> Fate:
     return _properties(draft, merged, name, base.left.content)
 
 
-def extra(draft: Draft, merged: Merged, name: Name, *, whole: bool = False) -> Fate:
+def settle_extra(draft: Draft, merged: Merged, name: Name, *, whole: bool = False) -> Fate:
     """What stands only in the target is kept, or goes, by the wish of the user; a directory as a whole."""
     if draft.rules.extras is Extras.KEEP:
         return draft.hold(merged, name, Hold.KEPT)

@@ -263,7 +263,7 @@ def _stated(entry: Entry | None) -> tuple[int, int, int, int] | None:
 
 
 def _seen(entry: Entry | None) -> tuple[object, ...] | None:
-    """What identifies a version that was seen: an edit may hide behind its size and time, not behind its status time."""
+    """What identifies a version that was seen. An edit may hide behind size and time, not behind the status time."""
     return None if entry is None else (_stated(entry), entry.ctime_ns)
 
 

@@ -116,9 +116,7 @@ def merge_mode(base: Agreed | None, left: Entry, right: Entry, policy: Policy, r
     What a root cannot keep is never read from it: its mode does not count, and none is set there.
     `newest` means the later change of status where both roots keep it, else left.
     """
-    if not (rules.left.mode and rules.right.mode):
-        return Mode(left.mode, right.mode)
-    if left.mode == right.mode:
+    if left.mode == right.mode or not (rules.left.mode and rules.right.mode):
         return Mode(left.mode, right.mode)
     if base is not None:
         on_left, on_right = left.mode != base.left.mode, right.mode != base.right.mode
@@ -129,11 +127,8 @@ def merge_mode(base: Agreed | None, left: Entry, right: Entry, policy: Policy, r
             return Mode(mode, mode)
     if policy is Policy.HOLD:
         return Mode(left.mode, right.mode, conflict=True)
-    side = Side.LEFT
-    if policy is Policy.RIGHT:
-        side = Side.RIGHT
-    elif policy is Policy.NEWEST and rules.left.ctime and rules.right.ctime and right.ctime_ns > left.ctime_ns:
-        side = Side.RIGHT
+    later = rules.left.ctime and rules.right.ctime and right.ctime_ns > left.ctime_ns
+    side = Side.RIGHT if policy is Policy.RIGHT or (policy is Policy.NEWEST and later) else Side.LEFT
     mode = left.mode if side is Side.LEFT else right.mode
     return Mode(mode, mode, conflict=True, winner=side)
 

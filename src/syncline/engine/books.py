@@ -98,13 +98,16 @@ def finish(
 
 
 def look_only(course: Course, outcome: Outcome) -> None:
-    """Nothing had to be done: write down what both sides agree on by now, if that is news, and when it was seen."""
+    """Nothing had to be done: write down what both sides agree on by now, if that is news, and when it was seen.
+
+    A run that was cut off may have left its number in one of the markers only: that is news too.
+    """
     world, standing = course.world, course.standing
     record, jobs, results = _remembered(course), Jobs(world.store), Results()
     with world.store.transaction():
         if standing.first:
             BaseStore(world.store, record.id).clear()
-        news = _memory(course, record, results).write() or standing.first
+        news = _memory(course, record, results).write() or standing.first or record.begun
         if news:
             jobs.change(record.id, generation=standing.generation, begun=True)
     if news:

@@ -20,7 +20,6 @@ from syncline.core.model import (
     Plan,
     Problem,
     RelPath,
-    Rule,
     Side,
 )
 from syncline.core.policy import Ability, Rules
@@ -109,11 +108,8 @@ def _rules(
     now = world.now()
     first = standing.first or (world.record is not None and not world.record.complete)
 
-    def policy(path: RelPath, rule: Rule):  # type: ignore[no-untyped-def]  # the kind's own type says it
-        return job.kind.policy(job.settings, path, rule)
-
     return Rules(
-        policy=policy,
+        policy=job.kind.policy(job.settings),
         ignored=ignored,
         now_ns=int(now.timestamp() * 1e9),
         minute=now.strftime("%Y%m%d%H%M"),

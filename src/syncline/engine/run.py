@@ -26,13 +26,14 @@ from syncline.engine.books import Course
 from syncline.engine.look import look
 from syncline.engine.standing import Standing, judge
 from syncline.engine.world import Ask, World
-from syncline.errors import Interrupted, PathError, RunRefused, SynclineError
+from syncline.errors import Interrupted, PathError, RootLocked, RunRefused, SynclineError
 from syncline.execute.batches import Books, Tally, carry_out
 from syncline.execute.perform import Site
 from syncline.execute.recover import Recovered, clear_staging, recover
 from syncline.jobs.kind import Job
 from syncline.store.base import BaseStore
 from syncline.store.conflicts import Approvals
+from syncline.store.jobs import Job as Remembered
 from syncline.store.jobs import Jobs
 from syncline.store.journal import Journal
 from syncline.store.runs import Runs
@@ -81,7 +82,8 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
         raise RunRefused(standing.objections[0].detail, standing.objections, hint=standing.objections[0].remedy)
     for side in _sides(job):
         world.roots[side].lock()
-    standing = _judge(job, world, adopted=adopted)  # another run may have ended just before the lock was free
+    world.record = _reread(job, world)
+    standing = _judge(job, world, adopted=adopted)
     recovered = _recover(job, world)
     findings = look(job, world, ask, standing, _base(world, standing), frozenset(recovered.suspects))
     _check_stop(world)
@@ -105,6 +107,17 @@ def _judge(job: Job, world: World, *, adopted: bool) -> Standing:
         return judge(job, world.record, world.roots, world.filesystems, adopted=adopted)
     except PathError as error:
         raise RunRefused(str(error), hint=f"look at that file, or: syncline adopt {job.name}") from error
+
+
+def _reread(job: Job, world: World) -> Remembered | None:
+    """What the state knows of the job now: another run of it may have ended just before the lock was free.
+
+    Raises: RootLocked: that one made the job, under an id of its own.
+    """
+    record = Jobs(world.store).by_id(job.id)
+    if record is None and Jobs(world.store).by_name(job.name) is not None:
+        raise RootLocked(f"another run has just made the job {job.name}", hint="run it again")
+    return record
 
 
 def _base(world: World, standing: Standing) -> BaseStore:

@@ -70,10 +70,15 @@ class Memory:
         self._due = set(range(len(self._merged)))
 
     def write_touched(self) -> None:
-        """Bring up to date the rows of the directories in which something was done since the last time."""
+        """Bring up to date the rows of the directories in which something was done since the last time, and of those
+        above them that are not written yet: a row stands below its parent's or nowhere."""
         touched = self._results.take_touched()
         numbers = {
-            number for side in SIDES for path in touched[side] if (number := self._at[side].get(path)) is not None
+            number
+            for side in SIDES
+            for path in touched[side]
+            for above in (path, *names.ancestors(path))
+            if (number := self._at[side].get(above)) is not None and (above == path or number in self._due)
         }
         for number in sorted(numbers):
             self._write(self._merged[number])

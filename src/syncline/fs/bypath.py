@@ -85,12 +85,13 @@ class PathRoot:
             where = self._find(names)
             regular(os.lstat(where), path)
             fd = os.open(where, os.O_RDONLY | _SAFE)
+            status = os.fstat(fd)
             try:
-                regular(os.fstat(fd), path)
+                regular(status, path)
             except PathError:
                 os.close(fd)
                 raise
-        return FileReader(fd, path, self._look, self._translator(path))
+        return FileReader(fd, path, status.st_size, self._look, self._translator(path))
 
     def listing(self, path: RelPath) -> tuple[bytes, list[str]] | None:
         names = components(path)
@@ -258,7 +259,7 @@ class PathRoot:
 
     # below: how
 
-    def _reach(self, names: list[str]) -> str:
+    def _reach(self, names: tuple[str, ...]) -> str:
         """The path of a directory, no component of which is a link; raises as `directories.Directories.reach`.
 
         RACE: by path, a component may be given to a link after the look; worst case what follows happens there.
@@ -273,7 +274,7 @@ class PathRoot:
                 raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), where)
         return where
 
-    def _find(self, names: list[str]) -> str:
+    def _find(self, names: tuple[str, ...]) -> str:
         """The path of what these names lead to, in the spelling that stands there; as given where nothing does."""
         return self._standing(self._reach(names[:-1]), names[-1]) if names else self._top
 

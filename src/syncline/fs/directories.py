@@ -11,8 +11,10 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Sequence
 
 _KEPT = 128
+_LEADING = 8192
 _TRUSTED_NS = 50_000_000
 _ATTEMPTS = 3
 
@@ -48,6 +50,7 @@ class Directories:
         self._root = Directory(root_fd, 0)
         self._device = device
         self._kept: dict[str, Directory] = {}
+        self._above: set[str] = set()  # every kept path and all that lead to one, perhaps more: asked first
         self._guard = threading.Lock()
 
     def close(self) -> None:
@@ -59,14 +62,17 @@ class Directories:
         """Keep nothing open but the root."""
         with self._guard:
             self._kept.clear()
+            self._above.clear()
 
     def forget_below(self, path: str) -> None:
         """Keep nothing open at or below a path whose name changes its meaning."""
+        if path not in self._above:
+            return
         with self._guard:
             for kept in [kept for kept in self._kept if kept == path or kept.startswith(f"{path}/")]:
                 del self._kept[kept]
 
-    def reach(self, names: list[str], *, afresh: bool = False) -> Directory:
+    def reach(self, names: Sequence[str], *, afresh: bool = False) -> Directory:
         """The directory these names lead to.
 
         Raises: FileNotFoundError where it is surely absent; NotADirectoryError where a file or link stands on the
@@ -83,7 +89,7 @@ class Directories:
             self._keep("/".join(names[: position + 1]) if position + 1 < len(names) else path, directory)
         return directory
 
-    def readable(self, names: list[str]) -> Directory:
+    def readable(self, names: Sequence[str]) -> Directory:
         """The directory these names lead to, newly opened for reading its names. Raises: as `reach`."""
         if not names:
             return Directory(self.open_at(".", os.O_RDONLY | _DOWN, self._root), 0)
@@ -110,7 +116,13 @@ class Directories:
             self._kept.pop(path, None)
             if len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
+            if len(self._above) > _LEADING:
+                self._kept.clear()
+                self._above.clear()
             self._kept[path] = directory
+            while path and path not in self._above:
+                self._above.add(path)
+                path = path.rpartition("/")[0]
 
     def _step(self, above: int, name: str, flags: int) -> int:
         for _ in range(_ATTEMPTS):

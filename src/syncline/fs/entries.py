@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import lru_cache
 
 from syncline.core.model import PERMISSIONS, Entry, Kind, Reason
 from syncline.errors import PathError
@@ -15,25 +16,26 @@ NO_SYMLINKS = "this file system cannot hold symbolic links"
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.LINK}
 
 
-def components(path: str) -> list[str]:
+@lru_cache(maxsize=2048)
+def components(path: str) -> tuple[str, ...]:
     """The names a path is made of, none for the root.
 
     Raises: PathError where a component could lead elsewhere than down.
     """
     if not path:
-        return []
+        return ()
     try:
         os.fsencode(path)
     except UnicodeEncodeError:
         raise PathError(Reason.IMPOSSIBLE_NAME, path, "the name has a character this system cannot write") from None
-    names = path.split("/")
+    names = tuple(path.split("/"))
     for name in names:
         if name in {"", ".", ".."} or "\0" in name:
             raise PathError(Reason.IMPOSSIBLE_NAME, path, "the path has a component that is no name")
     return names
 
 
-def named(path: str) -> list[str]:
+def named(path: str) -> tuple[str, ...]:
     """The names a path is made of, at least one.
 
     Raises: PathError, also for the root itself.

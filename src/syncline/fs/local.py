@@ -10,16 +10,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 from syncline.core.model import PERMISSIONS, Entry, Kind, Reason, RelPath
 from syncline.core.names import NameRules, impossible
 from syncline.errors import PathError, RootLost, SynclineError
-from syncline.fs import fallbacks, locking, syscalls
+from syncline.fs import errno_table, fallbacks, locking, syscalls
 from syncline.fs.directories import Directories, Directory
 from syncline.fs.entries import NO_SYMLINKS, apart, as_planned, components, entry_of, link_text, named, regular
-from syncline.fs.errno_table import translated
 from syncline.fs.probe import HONEST_SYNC, capabilities_of
 from syncline.fs.root import Capabilities, Space
 from syncline.fs.scan import pack_directory
@@ -94,12 +92,13 @@ class LocalRoot:
             regular(os.stat(names[-1], dir_fd=above.fd, follow_symlinks=False), path)
             # RACE: a device may take the file's place here; it is opened without blocking, seen, and closed.
             fd = self._open_quietly(names[-1], above)
+            status = os.fstat(fd)
             try:
-                regular(os.fstat(fd), path)
+                regular(status, path)
             except PathError:
                 os.close(fd)
                 raise
-        return FileReader(fd, path, self._look, self._translator(path))
+        return FileReader(fd, path, status.st_size, self._look, self._translator(path))
 
     def listing(self, path: RelPath) -> tuple[bytes, list[str]] | None:
         names = components(path)
@@ -284,7 +283,7 @@ class LocalRoot:
 
     # below: how
 
-    def _entry(self, names: list[str], *, afresh: bool) -> Entry:
+    def _entry(self, names: tuple[str, ...], *, afresh: bool) -> Entry:
         if not names:
             return entry_of(os.fstat(self._fd), self._device, self._capabilities)
         return self._entry_at(names[-1], self._directories.reach(names[:-1], afresh=afresh))
@@ -296,7 +295,7 @@ class LocalRoot:
     def _look(self, fd: int) -> Entry:
         return entry_of(os.fstat(fd), self._device, self._capabilities)
 
-    def _making(self, path: RelPath) -> list[str]:
+    def _making(self, path: RelPath) -> tuple[str, ...]:
         names = named(path)
         if not self._any_name:
             obstacle = impossible(names[-1], self._capabilities.names)
@@ -356,7 +355,7 @@ class LocalRoot:
             finally:
                 os.close(fd)
 
-    def _open_to_flush(self, names: list[str]) -> int | None:
+    def _open_to_flush(self, names: tuple[str, ...]) -> int | None:
         if not names:
             return os.dup(self._fd)
         above = self._directories.reach(names[:-1])
@@ -393,28 +392,36 @@ class LocalRoot:
             raise
         return fd
 
-    @contextmanager
-    def _reading(self, path: RelPath, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise self._translated(error, path, doing) from error
+    def _reading(self, path: RelPath, doing: str) -> _Translating:
+        return _Translating(self, path, doing, naming=False)
 
-    @contextmanager
-    def _changing(self, path: RelPath, doing: str, *, naming: bool = False) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise self._translated(error, path, doing, naming=naming) from error
+    def _changing(self, path: RelPath, doing: str, *, naming: bool = False) -> _Translating:
+        return _Translating(self, path, doing, naming=naming)
 
     def _translator(self, path: RelPath) -> Callable[[OSError, str], SynclineError]:
-        return lambda error, doing: self._translated(error, path, doing)
+        return lambda error, doing: self.translated(error, path, doing)
 
-    def _translated(self, error: OSError, path: RelPath, doing: str, *, naming: bool = False) -> SynclineError:
+    def translated(self, error: OSError, path: RelPath, doing: str, *, naming: bool = False) -> SynclineError:
         free_inodes = None
         if error.errno == errno.ENOSPC:
             try:
                 free_inodes = os.fstatvfs(self._fd).f_favail
             except OSError:
                 free_inodes = None
-        return translated(error, path, doing, root=self.path, naming=naming, free_inodes=free_inodes)
+        return errno_table.translated(error, path, doing, root=self.path, naming=naming, free_inodes=free_inodes)
+
+
+class _Translating:
+    """A stretch of code in which an error of the system is told in our words: with what was being done, and where."""
+
+    __slots__ = ("_doing", "_naming", "_path", "_root")
+
+    def __init__(self, root: LocalRoot, path: RelPath, doing: str, *, naming: bool) -> None:
+        self._root, self._path, self._doing, self._naming = root, path, doing, naming
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise self._root.translated(error, self._path, self._doing, naming=self._naming) from error

@@ -18,9 +18,12 @@ _SEQUENTIAL_BYTES = 4 << 20
 class FileReader:
     """An open regular file. `look` is what its descriptor's stat says, as an entry."""
 
-    def __init__(self, fd: int, path: str, look: Callable[[int], Entry], translate: Translate) -> None:
+    def __init__(self, fd: int, path: str, size: int, look: Callable[[int], Entry], translate: Translate) -> None:
+        """`size` is what the descriptor's stat said at opening."""
         self._fd = fd
         self._path = path
+        self._size = size
+        self._fresh = True
         self._look = look
         self._translate = translate
 
@@ -35,19 +38,24 @@ class FileReader:
             raise self._translate(error, "could not be read") from error
 
     def blocks(self, size: int = 1 << 20) -> Iterator[bytes]:
-        expected = self.entry.size
+        expected = self._size if self._fresh else self.entry.size
         if expected >= _SEQUENTIAL_BYTES and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         position = 0
         try:
-            os.lseek(self._fd, 0, os.SEEK_SET)
+            if not self._fresh:
+                os.lseek(self._fd, 0, os.SEEK_SET)
+            self._fresh = False
             while True:
                 # A buffer no larger than what is left: most files are small.
-                block = os.read(self._fd, min(size, max(expected - position, 0) + 1))
+                asked = min(size, max(expected - position, 0) + 1)
+                block = os.read(self._fd, asked)
                 if not block:
                     return
                 yield block
                 position += len(block)
+                if position == expected and len(block) < asked:
+                    return  # the end; what is appended from now on, the caller's second look at the entry finds
         except OSError as error:
             raise self._translate(error, "could not be read") from error
 

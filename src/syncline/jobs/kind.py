@@ -17,11 +17,25 @@ Options = Mapping[str, Any]
 """What was said of a job's settings, as JSON has it: strings, numbers, lists of strings, null."""
 
 
+@dataclass(frozen=True, slots=True)
+class PathRule:
+    """What holds for the paths of one gitignore pattern. None: it says nothing about that, a later rule may."""
+
+    match: str
+    ignore: bool | None = None
+    changed_both: Policy | None = None
+    created_both: Policy | None = None
+    props_both: Policy | None = None
+
+
 class Settings(Protocol):
     """What the engine asks of any kind's settings."""
 
     @property
     def ignore(self) -> tuple[str, ...]: ...
+
+    @property
+    def rules(self) -> tuple[PathRule, ...]: ...
 
     @property
     def ignore_litter(self) -> bool: ...
@@ -40,14 +54,15 @@ class Settings(Protocol):
 class JobKind:
     """A kind of job, for the registry: how its roots are called and what it makes of its settings.
 
-    `writes_left` is false for a mirror: nothing of ours is ever written to its source.
+    `writes_left` is false for a mirror: nothing of ours is ever written to its source. `policy` is asked once per run
+    for what then answers for every path.
     """
 
     name: str
     root_names: tuple[str, str]
     settings: type
     writes_left: bool
-    policy: Callable[[Settings, RelPath, Rule], Policy]
+    policy: Callable[[Settings], Callable[[RelPath, Rule], Policy]]
     extras: Callable[[Settings], Extras | None]
 
     def root_name(self, side: Side) -> str:
@@ -75,8 +90,11 @@ class Job:
 
 
 def patterns(settings: Settings) -> tuple[str, ...]:
-    """All ignore patterns in force, the built-in ones first."""
-    return (filters.LITTER if settings.ignore_litter else ()) + settings.ignore
+    """All ignore patterns in force, the built-in ones first; the last match decides, so the first rule stands last."""
+    ruled = tuple(
+        rule.match if rule.ignore else f"!{rule.match}" for rule in reversed(settings.rules) if rule.ignore is not None
+    )
+    return (filters.LITTER if settings.ignore_litter else ()) + settings.ignore + ruled
 
 
 def disposal(settings: Settings) -> Disposal:

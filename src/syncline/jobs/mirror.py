@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from syncline.core.guard import Limits
 from syncline.core.model import Policy, RelPath, Rule
 from syncline.core.policy import Extras
-from syncline.jobs.kind import JobKind, Settings
+from syncline.jobs.kind import JobKind, PathRule, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,13 @@ class Mirror:
     trash_max_size: int | None = None
     ignore: tuple[str, ...] = ()
     ignore_litter: bool = True
+    rules: tuple[PathRule, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
 
-def policy(settings: Settings, path: RelPath, rule: Rule) -> Policy:
+def policy(settings: Settings) -> Callable[[RelPath, Rule], Policy]:
     """The source wins: it is the only side that counts."""
-    return Policy.LEFT
+    return lambda path, rule: Policy.LEFT
 
 
 def extras(settings: Settings) -> Extras | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from syncline.core import filters
 from syncline.core.guard import Limits
 from syncline.core.model import Policy, RelPath, Rule
 from syncline.core.policy import Extras
-from syncline.jobs.kind import JobKind, Settings
+from syncline.jobs.kind import JobKind, PathRule, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +23,28 @@ class TwoWay:
     trash_max_size: int | None = 20_000_000
     ignore: tuple[str, ...] = ()
     ignore_litter: bool = True
+    rules: tuple[PathRule, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
 
-def policy(settings: Settings, path: RelPath, rule: Rule) -> Policy:
-    """The policy in force for a path."""
+def policy(settings: Settings) -> Callable[[RelPath, Rule], Policy]:
+    """The policy in force for a path: that of the first rule that matches it and names one, else the job's."""
     assert isinstance(settings, TwoWay)
-    if rule is Rule.PROPS_BOTH:
-        return settings.props_both
-    return settings.created_both if rule is Rule.CREATED_BOTH else settings.changed_both
+    changed = _of_block(settings, "changed_both")
+    blocks = {
+        Rule.CREATED_BOTH: _of_block(settings, "created_both"),
+        Rule.PROPS_BOTH: _of_block(settings, "props_both"),
+    }
+    return lambda path, rule: blocks.get(rule, changed)(path)
+
+
+def _of_block(settings: TwoWay, block: str) -> Callable[[RelPath], Policy]:
+    ordinary: Policy = getattr(settings, block)
+    ruled = [(rule.match, chosen) for rule in settings.rules if (chosen := getattr(rule, block)) is not None]
+    if not ruled:
+        return lambda path: ordinary
+    first = filters.first_of(ruled)
+    return lambda path: first(path) or ordinary
 
 
 def extras(settings: Settings) -> Extras | None:

@@ -56,6 +56,8 @@ class Observed:
         self._children: dict[int, dict[str, Row]] = {}
         self.rows: dict[int, Row] = {}
         """Every remembered directory that was looked at."""
+        for side in SIDES:
+            self._climb(side)
 
     def tops(self) -> list[Triple]:
         """The directories that differ and whose parent does not."""
@@ -83,6 +85,21 @@ class Observed:
             if self._unseen[side] and any(above in self._unseen[side] for above in names.ancestors(path)):
                 return True
         return False
+
+    def _climb(self, side: Side) -> None:
+        """A directory that only one side has is settled from where both have one: those above it are looked at too."""
+        changed = self._changed[side]
+        for path, seen in list(changed.items()):
+            while path and names.parent(path) not in changed and seen.row is not None:
+                row = self._base.row(seen.row)
+                if row is None or row.parent is None or (row.left_name is not None and row.right_name is not None):
+                    break
+                above = self._base.row(row.parent)
+                blob = None if above is None else above.sealed(side)
+                if above is None or blob is None:
+                    break
+                path, seen = names.parent(path), Seen(above.id, above.parent, blob[: -listing.CHECKSUM_BYTES])
+                changed[path] = seen
 
     def _top(self, side: Side, path: RelPath, seen: Seen) -> Triple:
         if seen.row is not None:

@@ -1,0 +1,183 @@
+"""A case as plain data: options of the job and a list of operations, drawn from a seed, kept as JSON.
+
+An operation is a list whose first member is its name. What it cannot do in the world as it stands it leaves undone, so
+that any part of a case is a case. `s` is a side, `p` and `q` paths; a user's operations come first.
+
+    write s p size     sneak s p (same size, time put back)   rewrite s p (same size)    grow s p    touch s p    chmod s p mode
+    delete s p         move s p q                             swap s p q                 mkdir s p   link s p target
+    hardlink s p q     fifo s p                               wipe s                     bulk s n    thin s n
+    sync how           how: {}, {"crash": k}, {"edit": [k, operation]}, {"fault": [kind, n, error, lasting]}
+    plan               lose  keep  restore (the state)        unmark s (its marker)      set option value
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Op = list[Any]
+
+NAMES = (
+    "a",
+    "b",
+    "A",
+    "d",
+    "d/a",
+    "d/b",
+    "d/e",
+    "d/e/c",
+    "e/a",
+    "é",
+    "e\u0301",
+    "x\ny",
+    ".hid",
+    "-n",
+    "\udcff",
+    "n" * 255,
+    "a_clash_202601010000",
+    "d/.syncline/f",
+    "t.tar.gz",
+)
+COMMON = 9
+"""The first so many names are drawn most of the time: collisions find faults."""
+
+SIDES = ("left", "right")
+SIZES = (24, 24, 24, 25, 4096)
+LARGE = (1 << 20) + 1
+MODES = (0o644, 0o600, 0o640, 0o755)
+ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOENT", "ESTALE", "EMFILE")
+LOOKING = ("listing", "entry", "open", "read", "read-link", "names")
+CHANGING = ("create", "write", "finish", "rename", "exchange", "make-directory", "make-link", "set-properties", "flush")
+POLICIES = ("keep-both", "newest", "oldest", "largest", "left", "right", "hold")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is played: a layer, the kind of job and its options, and the operations."""
+
+    seed: int
+    layer: str = "L1"
+    kind: str = "twoway"
+    options: dict[str, Any] = field(default_factory=dict)
+    ops: tuple[Op, ...] = ()
+
+    def to_json(self) -> str:
+        head = {name: value for name, value in asdict(self).items() if name != "ops"}
+        body = ",\n".join(f"  {json.dumps(op)}" for op in self.ops)
+        return json.dumps(head)[:-1] + f', "ops": [\n{body}\n]}}\n'
+
+    @classmethod
+    def from_json(cls, text: str) -> Case:
+        data = json.loads(text)
+        return cls(data["seed"], data["layer"], data["kind"], data["options"], tuple(data["ops"]))
+
+
+def drawn(seed: int, layer: str = "L1") -> Case:
+    """The case of a seed."""
+    return _Draw(random.Random(f"{layer}:{seed}")).case(seed, layer)  # noqa: S311  # a game of chance, no secret
+
+
+class _Draw:
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+
+    def case(self, seed: int, layer: str) -> Case:
+        chance = self.chance
+        kind = "mirror" if chance.random() < 0.12 else "twoway"
+        options: dict[str, Any] = {"compare": "hash" if chance.random() < 0.7 else "quick"}
+        if kind == "twoway" and chance.random() < 0.2:
+            for rule in ("changed_both", "created_both"):
+                options[rule] = chance.choice(POLICIES)
+        if chance.random() < 0.03:
+            return Case(seed, layer, kind, options, tuple(self._crowd()))
+        ops = [self._edit() if chance.random() < 0.3 else self._creation() for _ in range(chance.randint(2, 7))]
+        if chance.random() < 0.85:
+            ops.append(["sync", {}])
+        for _ in range(chance.choice((1, 1, 2, 3))):
+            ops += [self._edit() for _ in range(chance.randint(1, 7))]
+            ops += self._engine(layer)
+        return Case(seed, layer, kind, options, tuple(ops))
+
+    def _crowd(self) -> list[Op]:
+        """Many files on one side, and a number of them gone, around the limit of the guard."""
+        chance, side = self.chance, self._side()
+        return [
+            ["bulk", side, chance.choice((27, 40, 300))],
+            ["sync", {}],
+            ["thin", self._side(), chance.choice((24, 25, 26, 27))],
+            ["sync", {}],
+        ]
+
+    def _side(self) -> str:
+        return self.chance.choice(SIDES)
+
+    def _name(self) -> str:
+        chance = self.chance
+        return chance.choice(NAMES[:COMMON] if chance.random() < 0.85 else NAMES)
+
+    def _creation(self) -> Op:
+        chance = self.chance
+        drawn = chance.random()
+        if drawn < 0.85:
+            size = LARGE if chance.random() < 0.01 else chance.choice(SIZES)
+            return ["write", self._side(), self._name(), size]
+        if drawn < 0.93:
+            return ["mkdir", self._side(), self._name()]
+        return self._link()
+
+    def _link(self) -> Op:
+        target = self.chance.choice(("gone", "a", "d", "outside"))
+        return ["link", self._side(), self._name(), target]
+
+    def _edit(self) -> Op:
+        chance, side, name = self.chance, self._side(), self._name()
+        what = chance.choices(
+            ("create", "rewrite", "sneak", "grow", "touch", "chmod", "delete", "move", "swap", "hardlink", "fifo", "wipe"),
+            (25, 8, 5, 5, 4, 6, 16, 14, 4, 2, 2, 1),
+        )[0]
+        match what:
+            case "create":
+                return self._creation()
+            case "chmod":
+                return ["chmod", side, name, chance.choice(MODES)]
+            case "move" | "swap" | "hardlink":
+                return [what, side, name, self._name()]
+            case "wipe":
+                return ["wipe", side]
+            case _:
+                return [what, side, name]
+
+    def _engine(self, layer: str) -> list[Op]:
+        """What the engine is told to do after some edits, and what befalls it."""
+        chance = self.chance
+        drawn = chance.random()
+        if drawn < 0.33 or layer == "L3":
+            return [["sync", {}]]
+        if drawn < 0.66:
+            times = chance.choice((1, 1, 1, 2, 3))
+            return [["sync", {"crash": int(2 ** (chance.random() * 6.3))}] for _ in range(times)]
+        if drawn < 0.78 and layer == "L1":
+            return [["sync", {"edit": [int(2 ** (chance.random() * 7.5)), self._edit()]}]]
+        if drawn < 0.90 and layer == "L1":
+            kind = chance.choice(LOOKING + CHANGING + ("commit",))
+            nth = int(2 ** (chance.random() * 4))
+            fault = [kind, nth, chance.choice(ERRORS), chance.random() < 0.3]
+            return [["sync", {"fault": fault}]]
+        return self._upset()
+
+    def _upset(self) -> list[Op]:
+        chance = self.chance
+        upsets: Sequence[list[Op]] = (
+            [["plan"], ["sync", {}]],
+            [["lose"], ["sync", {}]],
+            [["keep"], ["sync", {}], self._edit(), self._edit(), ["sync", {}], self._edit(), ["restore"], ["sync", {}]],
+            [["keep"], ["sync", {"crash": chance.randint(4, 40)}], ["restore"], ["sync", {}]],
+            [["unmark", self._side()], ["sync", {}]],
+            [["set", "ignore", [chance.choice(("a", "d/", "*.gz", "d/e"))]], ["sync", {}], self._edit(), ["sync", {}]],
+            [["set", "ignore", ["a", "d/"]], ["sync", {}], self._edit(), ["set", "ignore", []], ["sync", {}]],
+            [["set", "changed_both", chance.choice(POLICIES)], ["sync", {}]],
+        )
+        return list(chance.choice(upsets))

@@ -1,0 +1,253 @@
+"""What must be true: after every step, after a good run, and at the end. Each check raises `Broken` with its promise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from syncline.core.model import ActionDone, Outcome, Plan, Remove, Side, Trash
+from syncline.torture.gate import STATE, Step
+from syncline.torture.users import PRIVATE, Ledger, Node, Tree
+
+TIE_NS = 2_000_000_000
+"""Times that differ by less count as the same."""
+
+
+class Broken(Exception):
+    """A promise was broken: which one, and what was seen."""
+
+    def __init__(self, promise: str, detail: str) -> None:
+        super().__init__(f"{promise}: {detail}")
+        self.promise = promise
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Both folders at one moment, what is ours in them included."""
+
+    left: Tree
+    right: Tree
+
+    def tree(self, side: str) -> Tree:
+        """One side without what is ours."""
+        whole = self.left if side == "left" else self.right
+        return {path: node for path, node in whole.items() if path and path.split("/")[0] != PRIVATE}
+
+    def live(self, side: str) -> set[bytes]:
+        return {node.content for node in self.tree(side).values() if node.content}
+
+    def kept(self, side: str) -> set[bytes]:
+        """What is in the trash, or parked by a run that was cut off."""
+        whole = self.left if side == "left" else self.right
+        places = (f"{PRIVATE}/trash/", f"{PRIVATE}/staging/swap-", f"{PRIVATE}/staging/parked-")
+        return {node.content for path, node in whole.items() if path.startswith(places) and node.content}
+
+    def contents(self) -> set[bytes]:
+        """Every content that is anywhere."""
+        return set().union(*((self.live(side) | self.kept(side)) for side in ("left", "right")))
+
+
+@dataclass(slots=True)
+class Ran:
+    """One call of the engine: what it planned and did, what passed the gate, and how it ended."""
+
+    plan: Plan | None = None
+    done: list[ActionDone] = field(default_factory=list)
+    outcome: Outcome | None = None
+    error: str = ""
+    crashed: bool = False
+    troubled: bool = False
+    changes: list[Step] = field(default_factory=list)
+    reads: list[Step] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """It came to its end, and nothing was in its way."""
+        ends = (Outcome.DONE, Outcome.IN_SYNC, Outcome.NEEDS_ATTENTION)
+        return self.outcome in ends and not self.crashed and not self.troubled
+
+
+def nothing_lost(before: Sight, after: Sight, ledger: Ledger, destroyed: set[bytes], born: set[bytes]) -> None:
+    """Whatever the engine replaced or removed is in the trash, if it is not elsewhere. Holds at every instant."""
+    lost = (before.contents() | born) - destroyed - after.contents()
+    lost &= ledger.born.keys()
+    if lost:
+        raise Broken("no byte lost", _told(lost, ledger))
+
+
+def nothing_torn(after: Sight, ledger: Ledger) -> None:
+    """Every file shows a whole content that somebody wrote. Holds at every instant."""
+    for side in ("left", "right"):
+        for path, node in after.tree(side).items():
+            if node.kind in ("file", "link") and node.content and node.content not in ledger.born:
+                raise Broken("whole content", f"{side} {path!r} shows {node.content[:40]!r}")
+
+
+def nothing_unplanned(ran: Ran) -> None:
+    """Every name that was changed stands in the plan that was shown; a first run removes nothing."""
+    if ran.plan is None:
+        return
+    planned = {(action.at.side.value, str(action.at.path)) for action in ran.plan.actions}
+    asides = {(action.at.side.value, getattr(action, "aside", None)) for action in ran.plan.actions}
+    actions = list(ran.plan.actions)
+    for done in ran.done:
+        if done.action not in actions:
+            raise Broken("done is what was shown, or less", repr(done.action))
+    for step in ran.changes:
+        if step.where == STATE or step.kind in ("flush", "lock"):
+            continue
+        for path in step.paths:
+            if path.split("/")[0] != PRIVATE and (step.where, path) not in planned | asides:
+                raise Broken("done is what was shown, or less", f"{step}")
+    if ran.plan.first and ran.plan.kind == "twoway":
+        removals = [action for action in actions if isinstance(action, Trash | Remove)]
+        if removals:
+            raise Broken("a first run deletes nothing", repr(removals[0]))
+
+
+def no_wrong_delete(after: Sight, ledger: Ledger, *, both: bool) -> None:
+    """What no user destroyed is at a live path: on both sides, or on one where something is out of scope or held."""
+    left, right = after.live("left"), after.live("right")
+    missing = ledger.alive() - (left & right if both else left | right)
+    if missing:
+        raise Broken("no wrong delete", _told(missing, ledger))
+
+
+def source_untouched(before: Sight, after: Sight) -> None:
+    """A mirror never writes to its source."""
+    if before.left != after.left:
+        changed = [path for path in before.left.keys() | after.left.keys() if before.left.get(path) != after.left.get(path)]
+        raise Broken("a mirror never writes to its source", f"{sorted(changed)[:3]!r}")
+
+
+def one_side_only(base: Tree, before: Sight, after: Sight) -> None:
+    """A path changed on one side only ends as that side has it, on both; an untouched side is not touched."""
+    left, right = before.tree("left"), before.tree("right")
+    if same_trees(left, base) or same_trees(right, base):
+        untouched = "right" if same_trees(left, base) else "left"
+        quiet = "left" if untouched == "right" else "right"
+        # `quiet` has not changed: all that happens, happens to it; the side that changed stays as it is
+        if not same_stamped(before.tree(untouched), after.tree(untouched)):
+            raise Broken("one side changed, so only the other is touched", f"{untouched} was changed, {quiet} had nothing new")
+    for path in base.keys() | left.keys() | right.keys():
+        here = (base.get(path), left.get(path), right.get(path))
+        if any(node is not None and node.kind != "file" for node in here) or not _plain_above(path, base, left, right):
+            continue
+        on_left, on_right = not same_node(here[1], here[0]), not same_node(here[2], here[0])
+        if on_left == on_right:
+            continue
+        wanted = here[1] if on_left else here[2]
+        for side in ("left", "right"):
+            found = after.tree(side).get(path)
+            if not same_node(found, wanted):
+                raise Broken("a change of one side reaches the other", f"{path!r} on {side} is {_shown(found)}, not {_shown(wanted)}")
+
+
+def both_kept_once(base: Tree, before: Sight, after: Sight) -> None:
+    """Two different edits of one file: one keeps the name, the other becomes exactly one clash file, on both sides."""
+    left, right = before.tree("left"), before.tree("right")
+    for path in left.keys() & right.keys():
+        here = (base.get(path), left[path], right[path])
+        if any(node is None or node.kind != "file" for node in here) or not _plain_above(path, base, left, right):
+            continue
+        contents = {node.content for node in here if node is not None}
+        if len(contents) != 3 or b"" in contents:
+            continue
+        for content in (left[path].content, right[path].content):
+            copies = sum(node.content == content for tree in (left, right) for node in tree.values())
+            for side in ("left", "right"):
+                found = [name for name, node in after.tree(side).items() if node.content == content]
+                if copies == 1 and len(found) != 1:
+                    raise Broken("one clash file", f"{content[:30]!r} of {path!r} is at {found!r} on {side}")
+
+
+def in_step(after: Sight, excused: Iterable[str], *, quick: bool, one_way: bool) -> None:
+    """Both sides show the same, but for the paths that were reported."""
+    left, right = after.tree("left"), after.tree("right")
+    excused = tuple(excused)
+    for path in sorted(left.keys() | right.keys()):
+        if any(path == other or path.startswith(other + "/") or other.startswith(path + "/") for other in excused):
+            continue
+        one, two = left.get(path), right.get(path)
+        if same_node(one, two) or (one and two and one.kind == two.kind == "link"):
+            if one and two and one.kind == "link" and one.content != two.content:
+                raise Broken("both sides the same", f"{path!r}: {_shown(one)} and {_shown(two)}")
+            continue
+        unread = quick and one and two and one.kind == two.kind == "file" and len(one.content) == len(two.content)
+        if unread and one and two and abs(one.mtime_ns - two.mtime_ns) <= TIE_NS:
+            continue  # taken for equal unread, as `compare: quick` says
+        raise Broken("both sides the same", f"{path!r}: {_shown(one)} and {_shown(two)}")
+
+
+def quiet(ran: Ran, before: Sight, after: Sight) -> None:
+    """A run straight after a good one changes nothing and reads no content."""
+    if ran.plan is None or ran.plan.actions or ran.outcome is not Outcome.IN_SYNC:
+        raise Broken("the next run has nothing to do", f"{ran.outcome} {list(ran.plan.actions) if ran.plan else ran.error}")
+    changed = [step for step in ran.changes if step.kind not in ("lock", "commit")]
+    if changed:
+        raise Broken("the next run changes nothing", repr(changed))
+    if len([step for step in ran.changes if step.kind == "commit"]) > 1:
+        raise Broken("the next run writes nothing but the time of the look", repr(ran.changes))
+    read = [step for step in ran.reads if step.kind in ("open", "read-link") and PRIVATE not in step.paths[0]]
+    if read:
+        raise Broken("the next run reads no content", repr(read))
+    if before.tree("left") != after.tree("left") or before.tree("right") != after.tree("right"):
+        raise Broken("the next run changes nothing", "a tree differs")
+
+
+def outside_untouched(before: Tree, after: Tree) -> None:
+    """Nothing beside the roots was written."""
+    if before != after:
+        raise Broken("nothing outside the roots is written", repr(sorted(before.items() ^ after.items())[:2]))
+
+
+def same_node(one: Node | None, two: Node | None) -> bool:
+    """Whether two nodes show a user the same; times that count as equal are."""
+    if one is None or two is None:
+        return one is two
+    if (one.kind, one.content) != (two.kind, two.content):
+        return False
+    if one.kind == "link":
+        return True
+    return one.mode == two.mode and abs(one.mtime_ns - two.mtime_ns) <= TIE_NS
+
+
+def same_trees(one: Tree, two: Tree) -> bool:
+    return one.keys() == two.keys() and all(same_node(node, two[path]) for path, node in one.items())
+
+
+def same_stamped(one: Tree, two: Tree) -> bool:
+    return one == two
+
+
+def _plain_above(path: str, *trees: Tree) -> bool:
+    """Whether every name above a path is a directory, or absent, in all of these trees."""
+    above = path
+    while "/" in above:
+        above = above.rpartition("/")[0]
+        if any(above in tree and tree[above].kind != "directory" for tree in trees):
+            return False
+    return True
+
+
+def _shown(node: Node | None) -> str:
+    if node is None:
+        return "absent"
+    return f"{node.kind} {node.content[:30]!r} {node.mode:o} {node.mtime_ns // 1_000_000}"
+
+
+def _told(contents: set[bytes], ledger: Ledger) -> str:
+    return ", ".join(f"{content[:30]!r} (born at {ledger.born[content]})" for content in sorted(contents)[:3])
+
+
+def sides(kind: str) -> dict[str, str]:
+    """The names of the roots of a kind of job, by side."""
+    return {Side.LEFT.value: "source" if kind == "mirror" else "left", Side.RIGHT.value: "target" if kind == "mirror" else "right"}
+
+
+def stray(path: str) -> bool:
+    """Whether something of ours lies where it should not."""
+    return os.path.basename(path).startswith(("new-", "swap-", "parked-"))

@@ -1,0 +1,349 @@
+"""Playing a case: users act, the engine runs behind a gate, and the oracle looks after every step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, cast
+
+from syncline.compose import Desk
+from syncline.core.model import (
+    SIDES,
+    ActionDone,
+    ActionFailed,
+    Event,
+    Objection,
+    Outcome,
+    RunFinished,
+    RunStarted,
+    Side,
+)
+from syncline.engine import Ask
+from syncline.errors import Interrupted, PathError, RunRefused, SynclineError
+from syncline.fs.opening import open_root
+from syncline.fs.probe import capabilities_of
+from syncline.fs.root import Capabilities, Root
+from syncline.jobs.kind import Job
+from syncline.store.conflicts import Conflicts, Problems
+from syncline.store.db import Store
+from syncline.torture import oracle
+from syncline.torture.case import Case, Op
+from syncline.torture.gate import Crash, Fault, Gate, GatedConnection, GatedRoot
+from syncline.torture.oracle import Broken, Ran, Sight
+from syncline.torture.users import Tree, Users, tree_at
+
+Run = Callable[["World", Gate, str | None, bool], Ran]
+"""Lets the engine run once behind a gate: world, gate, the plan that is approved, whether to adopt."""
+
+
+@dataclass(slots=True)
+class World:
+    """Two folders, their users, a state, and what the engine is told."""
+
+    users: Users
+    case: Case
+    run: Run
+    state: str
+    options: dict[str, Any]
+    capabilities: Capabilities
+    base: Tree | None = None
+    runs: int = 0
+    log: list[str] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.users.clock_s, UTC)
+
+    def token(self) -> str:
+        self.runs += 1
+        return f"{self.runs:04x}"
+
+    def look(self) -> Sight:
+        return Sight(tree_at(self.users.root("left")), tree_at(self.users.root("right")))
+
+    @property
+    def gentle(self) -> bool:
+        """Whether every version is kept at a live path, whatever the conflict."""
+        return self.case.kind == "twoway" and all(
+            self.options.get(rule, "keep-both") == "keep-both" for rule in ("changed_both", "created_both")
+        )
+
+
+def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) -> str:
+    """Play a case in a new folder `top`; a digest of all that passed the gate.
+
+    Raises: Broken.
+    """
+    top = os.path.realpath(top)
+    os.makedirs(top)
+    try:
+        world = World(
+            Users(top), case, run or run_here, os.path.join(top, "state"), dict(case.options), _capabilities(top)
+        )
+        outside = tree_at(world.users.outside)
+        for op in case.ops:
+            _step(world, op)
+        _settle(world)
+        oracle.outside_untouched(outside, tree_at(world.users.outside))
+        return blake2b("\n".join(world.log).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+    finally:
+        if not keep:
+            shutil.rmtree(top, ignore_errors=True)
+
+
+def _step(world: World, op: Op) -> None:
+    match op:
+        case ["sync", how]:
+            sync(world, how)
+        case ["plan"]:
+            _plan(world)
+        case ["lose"]:
+            shutil.rmtree(world.state, ignore_errors=True)
+            world.base = None
+        case ["keep"]:
+            with suppress(FileNotFoundError):
+                shutil.copytree(world.state, world.state + ".kept", dirs_exist_ok=True)
+        case ["restore"]:
+            if os.path.isdir(world.state + ".kept"):
+                shutil.rmtree(world.state, ignore_errors=True)
+                os.rename(world.state + ".kept", world.state)
+                world.base = None
+        case ["set", option, value]:
+            if world.case.kind == "twoway" or option == "ignore":
+                world.options[option] = value
+                world.base = None
+        case _:
+            world.users.act(op)
+
+
+def sync(world: World, how: dict[str, Any]) -> Ran:
+    """Let the engine run, with what befalls it, and look at what it did."""
+    before = world.look()
+    ledger = world.users.ledger
+    known = set(ledger.born)
+    ledger.lately.clear()
+    gate = _gate(world, how)
+    ran = world.run(world, gate, None, False)
+    ran = _through_guards(world, gate, ran)
+    ran.troubled = ran.troubled or bool(gate.failed) or gate.edit is None and "edit" in how
+    after = world.look()
+    oracle.nothing_lost(before, after, ledger, ledger.lately, ledger.born.keys() - known)
+    oracle.nothing_torn(after, ledger)
+    oracle.nothing_unplanned(ran)
+    if world.case.kind == "mirror" and "edit" not in how:
+        oracle.source_untouched(before, after)
+    if gate.failed and not ran.crashed:
+        _told(ran, gate)
+    if ran.good:
+        _after_good(world, ran, before, after)
+    else:
+        world.base = None
+    world.log.append(f"{ran.outcome} {ran.error} {ran.crashed} {[(s.where, s.kind, s.paths) for s in ran.changes]}")
+    return ran
+
+
+def _gate(world: World, how: dict[str, Any]) -> Gate:
+    gate = Gate(crash=how.get("crash"))
+    if "edit" in how:
+        gate.edit, op = how["edit"]
+        gate.edits = lambda: world.users.act(op)
+    if "fault" in how:
+        gate.fault = Fault(*how["fault"])
+    return gate
+
+
+def _through_guards(world: World, gate: Gate, ran: Ran) -> Ran:
+    """Approve what may be approved, adopt what must be adopted; in this game the user has looked."""
+    refused = ran.outcome is Outcome.REFUSED or ran.error == "refused"
+    if not refused or gate.failed:
+        return ran
+    objections: list[Objection] = list(ran.plan.objections) if ran.plan is not None else []
+    approve = next((objection.approve for objection in objections if objection.approve), None)
+    passed = [*gate.changes], [*gate.reads]
+    again = world.run(world, gate, approve, approve is None)
+    again.changes = gate.changes[len(passed[0]) :]
+    world.log.append(f"refused: {ran.said}")
+    if again.outcome is Outcome.REFUSED or again.error == "refused":
+        raise Broken("a refused run can go ahead as it says", f"{ran.said} {again.said}")
+    return again
+
+
+def _after_good(world: World, ran: Ran, before: Sight, after: Sight) -> None:
+    excused = reported(world)
+    clean = not excused and not world.options.get("ignore")
+    if world.gentle:
+        oracle.no_wrong_delete(after, world.users.ledger, both=clean and world.options.get("compare") == "hash")
+    if world.base is not None and clean and world.gentle and ran.plan is not None and not ran.plan.first:
+        oracle.one_side_only(world.base, before, after)
+        oracle.both_kept_once(world.base, before, after)
+    agreed = after.tree("left")
+    world.base = agreed if clean and oracle.same_trees(agreed, after.tree("right")) else None
+
+
+def _told(ran: Ran, gate: Gate) -> None:
+    """An error that was met is told: in the outcome, as a problem or failure, or as the error of the whole run."""
+    if ran.outcome in (Outcome.DONE, Outcome.IN_SYNC) and not ran.said:
+        kinds = {step.kind for step in gate.failed}
+        if kinds <= {"entry", "names"} and all(".syncline" in "".join(step.paths) for step in gate.failed):
+            return  # tidying up beside the tree; tried again next time
+        raise Broken("every fault is told", f"{[(s.where, s.kind, s.paths) for s in gate.failed]} -> {ran.outcome}")
+
+
+def _plan(world: World) -> None:
+    """A plan changes nothing, and is what the next run does."""
+    before = world.look(), tree_at(world.state)
+    with _desk(world, Gate(), write=False) as (desk, job):
+        with suppress(SynclineError):
+            desk.plan(job, Ask(dry_run=True))
+    after = world.look(), tree_at(world.state)
+    if before != after:
+        raise Broken("a plan changes nothing", "a folder or the state differs")
+
+
+def _settle(world: World) -> None:
+    """With no further edits both sides come in step within two runs, and then nothing happens any more."""
+    for _ in range(2):
+        ran = sync(world, {})
+        if not ran.good:
+            raise Broken("convergence", f"{ran.outcome} {ran.error} {ran.said}")
+        if ran.plan is None or not ran.plan.conflicts:
+            break
+    excused = reported(world)
+    after = world.look()
+    quick = world.options.get("compare") == "quick"
+    oracle.in_step(after, [*excused, *_ignored(world, after)], quick=quick, one_way=world.case.kind == "mirror")
+    left_over = [path for side in ("left", "right") for path in _staged(world, side)]
+    if left_over:
+        raise Broken("nothing left in staging", repr(left_over))
+    _state_is_sound(world)
+    gate = Gate()
+    again = world.run(world, gate, None, False)
+    if excused or again.outcome is Outcome.NEEDS_ATTENTION:
+        if again.plan is None or again.plan.actions:
+            raise Broken("convergence", f"{again.outcome} {list(again.plan.actions) if again.plan else again.error}")
+    else:
+        oracle.quiet(again, after, world.look())
+
+
+def _ignored(world: World, after: Sight) -> list[str]:
+    patterns = world.options.get("ignore") or []
+    names = {pattern.strip("/*") for pattern in patterns}
+    paths = after.tree("left").keys() | after.tree("right").keys()
+    return [path for path in paths if any(part in names or part.endswith(".gz") for part in path.split("/"))] + [
+        path for path in paths if any(path == name or path.startswith(name + "/") for name in names)
+    ]
+
+
+def _staged(world: World, side: str) -> list[str]:
+    if world.case.kind == "mirror" and side == "left":
+        return []
+    try:
+        return os.listdir(os.path.join(world.users.root(side), ".syncline", "staging"))
+    except FileNotFoundError:
+        return []
+
+
+def _state_is_sound(world: World) -> None:
+    connection = sqlite3.connect(f"file:{world.state}/state.db?mode=ro", uri=True)
+    try:
+        begun = connection.execute("SELECT count(*) FROM action WHERE state = 'begun'").fetchone()
+        running = connection.execute("SELECT count(*) FROM run WHERE outcome IS NULL").fetchone()
+        if begun != (0,) or running != (0,):
+            raise Broken("recovery is complete", f"{begun} actions begun, {running} runs unfinished")
+    finally:
+        connection.close()
+
+
+def reported(world: World) -> list[str]:
+    """The paths that the state lists: problems, and conflicts that wait for a person."""
+    with Store.open(world.state, now=world.now, write=False) as store:
+        found = []
+        for (identity,) in store.all("SELECT id FROM job"):
+            found += [str(seen.problem.place.path) for seen in Problems(store).of_job(identity)]
+            found += [
+                str(known.conflict.path)
+                for known in Conflicts(store).open_conflicts(identity)
+                if known.conflict.kept is None
+            ]
+    return found
+
+
+# the engine in this process
+
+
+def run_here(world: World, gate: Gate, approve: str | None, adopt: bool) -> Ran:
+    """Let the engine run in this process, until its end or its pretended death."""
+    ran = Ran()
+    try:
+        with _desk(world, gate, write=True) as (desk, job):
+            ask = Ask(approve=approve)
+            for event in desk.adopt(job, ask) if adopt else desk.run(job, ask):
+                _note(ran, event)
+    except Crash:
+        ran.crashed = True
+    except RunRefused as refused:
+        ran.error = "refused"
+        ran.said += [objection.guard.value for objection in refused.objections]
+    except Interrupted:
+        ran.error = "interrupted"
+    except SynclineError as error:
+        ran.error = type(error).__name__
+        ran.said.append(str(error))
+    ran.crashed = ran.crashed or gate.dead
+    ran.troubled = bool(ran.error)
+    ran.changes, ran.reads = list(gate.changes), list(gate.reads)
+    return ran
+
+
+def _note(ran: Ran, event: Event) -> None:
+    match event:
+        case RunStarted(plan=plan):
+            ran.plan = plan
+            ran.said += [problem.detail for problem in plan.problems]
+            ran.said += [objection.guard.value for objection in plan.objections]
+        case ActionDone():
+            ran.done.append(event)
+        case ActionFailed(problem=problem):
+            ran.said.append(problem.detail)
+        case RunFinished(outcome=outcome):
+            ran.outcome = outcome
+
+
+@contextmanager
+def _desk(world: World, gate: Gate, *, write: bool) -> Iterator[tuple[Desk, Job]]:
+    store = Store.open(world.state, now=world.now, write=write)
+    real = store.connection
+    store.connection = cast(sqlite3.Connection, GatedConnection(real, gate))
+    roots = {os.path.realpath(world.users.root(side.value)): side for side in SIDES}
+
+    def opened(path: str) -> Root:
+        return cast(Root, GatedRoot(open_root(path, world.capabilities), roots[path], gate))
+
+    desk = Desk(store, write=write, now=world.now, opened=opened, token=world.token)
+    try:
+        left, right = world.users.root("left"), world.users.root("right")
+        yield desk, desk.adhoc(world.case.kind, left, right, world.options, create=False)
+    finally:
+        store.connection = real
+        desk.close()
+
+
+def _capabilities(top: str) -> Capabilities:
+    """What the file system can do; where its times are seen to move with every change, that is taken at its word."""
+    known = capabilities_of(top)
+    path = os.path.join(top, "trial")
+    seen = set()
+    for number in range(20):
+        with open(path, "w") as stream:
+            stream.write(str(number))
+        seen.add(os.stat(path).st_ctime_ns)
+    os.unlink(path)
+    return replace(known, granularity_ns=1000) if len(seen) == 20 else known
+
+
+__all__ = ["PathError", "Side", "World", "play", "run_here", "sync"]

@@ -1,0 +1,245 @@
+"""Trouble on a real machine: full disks, unreadable folders, special files, hostile names, planted links."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import disk
+from tests.e2e.disk import File, Link
+from tests.e2e.forks import Forks
+from tests.e2e.pair import Pair
+
+HOSTILE = (
+    b"new\nline",
+    b"escape \x1b[31mred\x07",
+    b"not utf-8 \xff\xfe",
+    b"x" * 255,
+    "é".encode() * 127,
+    b"-n",
+    b"--json",
+    b" ",
+    b" space at both ends ",
+    b"trailing.",
+    b"CON",
+    b'quote"\'`$(id)',
+    b"back\\slash",
+    "right \u202eot tfel".encode(),
+    b".hidden",
+    b"~tilde",
+    b"%s%n",
+    b".syncline-not",
+    b"new-20260101T000000Z-0000-1",
+    b"a_clash_202601010000.txt",
+)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MB and 400 inodes."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M,nr_inodes=400", "tmpfs", mount], check=True)
+    yield mount
+    subprocess.run(["umount", "-l", mount], check=True)
+
+
+def on_small(tmp_path: Path, small: Path) -> Pair:
+    return Pair(tmp_path, left="left", right=str(small / "right"))
+
+
+@pytest.mark.root
+def test_a_disk_too_small_is_refused_before_anything_is_done(tmp_path: Path, small: Path) -> None:
+    pair = on_small(tmp_path, small)
+    pair.write(left={"small": "1", "large": b"x" * 5_000_000})
+    answer = pair.sync(code=3)
+    assert answer.guards == ["no-space"]
+    assert disk.read(pair.right) == {}
+    pair.write(left={"large": None})
+    pair.sync()
+    pair.settled()
+
+
+@pytest.mark.root
+def test_too_few_inodes_are_refused_before_anything_is_done(tmp_path: Path, small: Path) -> None:
+    pair = on_small(tmp_path, small)
+    pair.write(left={f"d/{number}": "" for number in range(500)})
+    assert pair.sync(code=3).guards == ["no-space"]
+    assert disk.read(pair.right) == {}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("how", ["bytes", "inodes"])
+@pytest.mark.parametrize("at", ["write half", "rename publish", "exchange", "rename to-trash", "make-directory"])
+def test_a_disk_that_fills_up_in_mid_run_loses_nothing(
+    tmp_path: Path, small: Path, parent: Forks, how: str, at: str
+) -> None:
+    pair = on_small(tmp_path, small)
+    before = {f"old/{number}": File(f"old {number}" * 1000, at=0) for number in range(20)}
+    pair.write(left=before)
+    args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
+    assert parent.call(*args).code == 0
+    pair.write(left={f"old/{number}": File(f"new {number}" * 1000, at=9) for number in range(10)})
+    pair.write(left={f"more/{number}/x": b"more" * 2000 for number in range(30)})
+    pair.write(left={"gone": "1", "old/19": None})
+    filler = small / "filler"
+    filler.mkdir()
+    fill = {
+        "bytes": f"cat /dev/zero > {filler}/zero 2>/dev/null || true",
+        "inodes": f"for i in $(seq 500); do : > {filler}/$i 2>/dev/null || break; done; true",
+    }[how]
+    full = parent.call(*args, at=at, do=fill)
+    assert full.code in (0, 1, 4), str(full)  # 0: what came after that step needed no more room
+    assert {problem["reason"] for problem in full.document["problems"]} <= {"no-space"}, str(full)
+    for number in range(20):
+        found = (pair.right / f"old/{number}").read_text() if number != 19 or full.code else f"new {number}" * 1000
+        assert found in (f"old {number}" * 1000, f"new {number}" * 1000)
+    assert [name for name in disk.staged(pair.right) if name.startswith("new-")] == []
+    disk.delete(os.fspath(filler))
+    after = parent.call(*args)
+    assert after.code == 0, str(after)
+    pair.same()
+    assert disk.staged(pair.right) == []
+    assert disk.trash(pair.right)["old/3"].startswith("=#5000:")
+    pair.settled()
+
+
+@pytest.mark.root
+def test_what_lies_in_an_unreadable_folder_is_not_taken_for_deleted(pair: Pair) -> None:
+    pair.write(left={"d/e/a": "1", "d/b": "2", "c": "3"})
+    pair.sync()
+    (pair.left / "d").chmod(0)
+    pair.write(left={"c": "4"}, right={"d/b": "5", "d/new": "6"})
+    dropped = ["capsh", "--drop=cap_dac_override,cap_dac_read_search", "--", "-c", 'exec "$0" "$@"']
+    command = [*dropped, *pair.command("sync", pair.left, pair.right, "--json")]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONPATH": "src"}, cwd=disk_root())
+    assert done.returncode == 1, done.stderr
+    assert b'"unreadable"' in done.stdout
+    (pair.left / "d").chmod(0o755)
+    assert disk.read(pair.right) == {"d": "/", "d/e": "/", "d/e/a": "=1", "d/b": "=5", "d/new": "=6", "c": "=4"}
+    assert disk.read(pair.left) == {"d": "/", "d/e": "/", "d/e/a": "=1", "d/b": "=2", "c": "=4"}
+    pair.sync()
+    pair.settled()
+    assert disk.read(pair.left)["d/b"] == "=5"
+
+
+@pytest.mark.root
+def test_an_unreadable_file_is_told_and_the_rest_goes_on(pair: Pair) -> None:
+    pair.write(left={"a": File("1", 0), "b": "2"})
+    dropped = ["capsh", "--drop=cap_dac_override,cap_dac_read_search", "--", "-c", 'exec "$0" "$@"']
+    command = [*dropped, *pair.command("sync", pair.left, pair.right, "--json")]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONPATH": "src"}, cwd=disk_root())
+    assert done.returncode == 4, done.stderr
+    assert b'"unreadable"' in done.stdout
+    assert disk.read(pair.right) == {"b": "=2"}
+    pair.sync()
+    pair.settled()
+
+
+def disk_root() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
+def test_special_files_are_listed_and_never_opened(pair: Pair) -> None:
+    pair.write(left={"a": "1", "was": "2"})
+    pair.sync()
+    os.mkfifo(pair.left / "pipe")
+    os.unlink(pair.left / "was")
+    os.mkfifo(pair.left / "was")
+    os.mkfifo(pair.right / "a_pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(pair.left / "s"))
+        answer = pair.sync()
+    assert sorted(path for _, _, path in answer.problems) == ["a_pipe", "pipe", "s", "was"]
+    assert {reason for reason, _, _ in answer.problems} == {"special-file"}
+    assert disk.read(pair.right) == {"a": "=1", "was": "=2", "a_pipe": "special"}
+    os.unlink(pair.left / "was")
+    pair.write(left={"was": "3"})
+    pair.sync()
+    assert disk.read(pair.right)["was"] == "=3"
+
+
+def test_hostile_names_are_carried_exactly_and_printed_escaped(pair: Pair) -> None:
+    left = os.fsencode(pair.left)
+    for name in HOSTILE:
+        Path(os.fsdecode(left + b"/" + name)).write_bytes(name)
+    os.mkdir(left + b"/dir\n\xff")
+    Path(os.fsdecode(left + b"/dir\n\xff/in")).write_text("in")
+    os.symlink(b"\xff\n", left + b"/link\x1b")
+    os.makedirs(left + b"/sub/.syncline/staging")
+    Path(os.fsdecode(left + b"/sub/.syncline/mine")).write_text("mine")
+    os.mkdir(left + b"/sub2")
+    Path(os.fsdecode(left + b"/sub2/.syncline")).write_text("a file")
+    answer = pair.sync()
+    assert sorted(os.listdir(left)) == sorted(os.listdir(os.fsencode(pair.right)))
+    told = {row["path"] for row in answer.document["actions"]}
+    assert {os.fsdecode(name) for name in HOSTILE} <= told
+    assert (pair.right / "sub/.syncline/mine").read_text() == "mine"
+    pair.settled()
+    for name in HOSTILE:
+        with open(os.fsencode(pair.right) + b"/" + name, "ab") as stream:
+            stream.write(b"!")
+    shown = pair.call("sync", pair.left, pair.right, "-v")
+    assert shown.code == 0, str(shown)
+    for unprintable in ("\x1b", "\x07", "\u202e", "\udcff"):
+        assert unprintable not in shown.out + shown.err
+    assert "new\nline" not in shown.out
+    pair.settled()
+    assert pair.call("show", "last", "-v").code == 0
+    for name in HOSTILE:
+        os.unlink(left + b"/" + name)
+    pair.sync("--json")
+    pair.settled()
+
+
+def test_a_root_within_is_left_alone(tmp_path: Path) -> None:
+    inner, pair = Pair(tmp_path, left="one/inner", right="two"), Pair(tmp_path, left="one", right="three")
+    inner.write(left={"a": "1"})
+    inner.sync()
+    pair.sync()
+    assert disk.read(pair.right) == {"inner": "/", "inner/a": "=1"}
+    pair.settled()
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_link_planted_in_place_of_a_folder_is_not_followed(pair: Pair, tmp_path: Path, side: str) -> None:
+    outside = tmp_path / "outside"
+    disk.write(outside, {"a": "secret", "b": "precious"})
+    pair.write(left={"d/a": "1", "d/b": "2"})
+    pair.sync()
+    planted = getattr(pair, side)
+    disk.write(planted, {"d": Link(str(outside))})
+    before = disk.fingerprint(outside)
+    pair.sync(code=None)
+    assert disk.fingerprint(outside) == before
+    assert pair.same() == {"d": f"-> {outside}"}
+
+
+@pytest.mark.parametrize("at", ["create", "write half", "flush", "rename publish", "rename park", "exchange", "rename to-trash", "set-properties", "make-directory", "remove-directory"])
+def test_a_link_planted_during_a_run_is_not_followed(pair: Pair, tmp_path: Path, parent: Forks, at: str) -> None:
+    outside = tmp_path / "outside"
+    disk.write(outside, {"a": "1", "b": "2", "c": "3", "gone": "4", "empty": disk.DIR})
+    pair.write(left={"d/a": "1", "d/b": File("2", 0o600), "d/gone": "4", "d/empty": disk.DIR})
+    args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
+    assert parent.call(*args).code == 0
+    pair.write(left={"d/a": "11", "d/b": disk.Touch(mode=0o644), "d/c": "3", "d/gone": None, "d/n/x": "5", "d/empty": None})
+    before = disk.fingerprint(outside)
+    plant = f"mv {pair.right}/d {pair.right}/moved && ln -s {outside} {pair.right}/d"
+    done = parent.call(*args, at=at, do=plant)
+    assert at in done.steps
+    assert disk.fingerprint(outside) == before
+    # Directories stay open for a moment: what is done then happens where the directory went, and is done.
+    assert done.code in (0, 1, 4), str(done)
+    # The person who planted the link meant it, or takes it back: in both cases nothing is lost.
+    after = parent.call(*args)
+    assert after.code in (0, 1), str(after)
+    parent.call(*args)
+    assert disk.fingerprint(outside) == before
+    everywhere = {**disk.read(pair.left), **disk.trash(pair.left), **disk.trash(pair.right)}
+    assert {"=11", "=2", "=3", "=5"} <= set(everywhere.values())
+    pair.settled()
