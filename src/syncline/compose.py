@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from syncline import engine
+from syncline.config.identity import remembered, settle
+from syncline.config.values import Configuration, ConfiguredJob
 from syncline.core.guard import Limits
 from syncline.core.model import SIDES, Event, Guard, Objection, Plan, Policy, Side
 from syncline.core.policy import Extras
@@ -22,11 +24,14 @@ from syncline.fs.opening import open_root
 from syncline.fs.probe import filesystem_id
 from syncline.fs.root import Root
 from syncline.jobs import mirror, twoway
-from syncline.jobs.kind import Job, JobKind, Options, Settings
+from syncline.jobs.kind import Job, JobKind, Options, PathRule, Settings
 from syncline.store.db import Store
 from syncline.store.jobs import Job as Remembered
 from syncline.store.jobs import Jobs, adhoc_name
 from syncline.store.runs import run_id
+
+NO_CONFIGURATION = Configuration()
+"""Only ad-hoc jobs."""
 
 KINDS: Mapping[str, JobKind] = {kind.name: kind for kind in (twoway.KIND, mirror.KIND)}
 """Every kind of job there is."""
@@ -37,6 +42,7 @@ _VALUES: Mapping[str, Callable[[Any], object]] = {
     "props_both": Policy,
     "extras": Extras,
     "ignore": tuple,
+    "rules": lambda rules: tuple(map(_rule, rules)),
 }
 """How stored options become settings, where they are not stored as they are."""
 
@@ -71,6 +77,7 @@ class Desk:
         interrupted: Callable[[], int | None] = never,
         opened: Callable[[str], Root] | None = None,
         token: Callable[[], str] = random_token,
+        configuration: Configuration = NO_CONFIGURATION,
     ) -> None:
         """`opened` opens the root at a path, if not as ever; `token` tells two runs of one second apart."""
         self.store = store
@@ -80,6 +87,8 @@ class Desk:
         self._interrupted = interrupted
         self._opened = open_root if opened is None else opened
         self._token = token
+        self._configuration = configuration
+        self._new_ids: dict[str, str] = {}
 
     @classmethod
     def open(
@@ -89,12 +98,14 @@ class Desk:
         write: bool,
         now: Callable[[], datetime] = local_now,
         interrupted: Callable[[], int | None] = never,
+        configuration: Configuration = NO_CONFIGURATION,
     ) -> Desk:
         """A desk over the state in `state_dir`. Without `write` nothing on disk is changed, not even made.
 
         Raises: StateError, StateTooNew.
         """
-        return cls(Store.open(state_dir, now=now, write=write), write=write, now=now, interrupted=interrupted)
+        store = Store.open(state_dir, now=now, write=write)
+        return cls(store, write=write, now=now, interrupted=interrupted, configuration=configuration)
 
     def close(self) -> None:
         self.store.close()
@@ -114,31 +125,50 @@ class Desk:
         """
         kind_of_job = KINDS[kind]
         paths = [os.path.realpath(os.path.expanduser(path)) for path in (left, right)]
+        self._refuse_configured(paths)
         record, swapped = self._remembered(kind, paths[0], paths[1])
         if record is None:
             _check_folders(kind_of_job, paths, create=create and self._write)
         options = {**({} if record is None else record.options), **_stored(kind_of_job, given)}
         if record is None:
-            taken = {job.name for job in Jobs(self.store).all()}
+            taken = {job.name for job in Jobs(self.store).all()} | {job.name for job in self._configuration.jobs}
             name = adhoc_name(os.path.basename(paths[0]), os.path.basename(paths[1]), taken.__contains__)
             return _job(kind_of_job, uuid.uuid4().hex, name, paths[0], paths[1], options)
         if swapped:
             paths.reverse()
         return _job(kind_of_job, record.id, record.name, paths[0], paths[1], options)
 
-    def job(self, name: str) -> Job:
-        """A job by its name. Raises: UsageError, with the nearest names there are."""
+    def job(self, name: str, *, gone: bool = False) -> Job:
+        """A job by its name: a configured one, or one that is remembered.
+
+        With `gone` also one that stood in the configuration once.
+
+        Raises: UsageError, with the nearest names there are.
+        """
+        configured = self._configuration.job(name)
+        if configured is not None:
+            return self._from_configuration(configured)
         record = Jobs(self.store).by_name(name)
         if record is None:
-            known = [job.name for job in Jobs(self.store).all()]
-            near = get_close_matches(name, known, n=1)
+            near = get_close_matches(name, [job.name for job in self.jobs()], n=1)
             hint = f"did you mean {near[0]!r}?" if near else "'syncline jobs list' shows the jobs there are"
-            raise UsageError(f"no job is called {name!r}", hint=hint)
+            raise self._configuration.wanting or UsageError(f"no job is called {name!r}", hint=hint)
+        if not record.adhoc and not gone:
+            raise _not_configured(record, self._configuration)
         return _from_record(record)
 
     def jobs(self) -> list[Job]:
-        """Every job that is remembered, by name."""
-        return [_from_record(record) for record in Jobs(self.store).all()]
+        """Every job: the configured ones in their order, then those that are only remembered, by name."""
+        configured = [self._from_configuration(job) for job in self._configuration.jobs]
+        known = {job.id for job in configured} | {job.name for job in configured}
+        records = Jobs(self.store).all()
+        return configured + [_from_record(each) for each in records if not {each.id, each.name} & known]
+
+    def configured(self) -> list[Job]:
+        """Every configured job. Raises: UsageError: there is none, and why."""
+        if not self._configuration.jobs:
+            raise self._configuration.wanting or self._nothing_configured()
+        return [self._from_configuration(job) for job in self._configuration.jobs]
 
     def plan(self, job: Job, ask: Ask) -> Plan:
         """What a run of the job would do now; changes nothing. Raises: RunRefused, RootLost."""
@@ -164,18 +194,20 @@ class Desk:
         with self.store.transaction():
             Jobs(self.store).forget(job.id)
 
-    def _in_world(
-        self, job: Job, ask: Ask, carry_out: Callable[[Job, World, Ask], Iterator[Event]]
-    ) -> Iterator[Event]:
+    def _in_world(self, job: Job, ask: Ask, carry_out: Callable[[Job, World, Ask], Iterator[Event]]) -> Iterator[Event]:
         world = self._world(job)
         try:
             if not ask.dry_run:
-                self._remember_options(job, world)
+                reserved = [each.name for each in self._configuration.jobs]
+                record = settle(self.store, world.record, job.name, job.options, adhoc=job.adhoc, reserved=reserved)
+                world.record = record
             yield from carry_out(job, world, ask)
         finally:
             _close(world)
 
     def _world(self, job: Job) -> World:
+        if job.mount is not None and not os.path.ismount(job.mount):
+            raise _not_mounted(job.mount)
         record = Jobs(self.store).by_id(job.id)
         missing = [side for side in SIDES if not os.path.isdir(job.root(side))]
         if missing:
@@ -191,10 +223,25 @@ class Desk:
             filesystems={side: filesystem_id(job.root(side)) for side in SIDES},
         )
 
-    def _remember_options(self, job: Job, world: World) -> None:
-        if world.record is not None and dict(world.record.options) != dict(job.options):
-            with self.store.transaction():
-                Jobs(self.store).change(world.record.id, options=job.options)
+    def _from_configuration(self, said: ConfiguredJob) -> Job:
+        """A configured job with the identity that its memory has; a new one keeps its identity as long as the desk."""
+        record = remembered(said, self._configuration.jobs, Jobs(self.store).all())
+        identity = record.id if record is not None else self._new_ids.setdefault(said.name, uuid.uuid4().hex)
+        job = _job(KINDS[said.kind], identity, said.name, *said.pair(), said.options)
+        return replace(job, adhoc=False, mount=said.mount)
+
+    def _refuse_configured(self, paths: Sequence[str]) -> None:
+        for job in self._configuration.jobs:
+            if sorted(job.pair()) == sorted(paths):
+                told = f"these folders belong to the configured job {job.name}"
+                raise UsageError(told, hint=f"syncline run {job.name}")
+
+    def _nothing_configured(self) -> UsageError:
+        file, known = self._configuration.file, ", ".join(job.name for job in self.jobs() if job.adhoc)
+        told = "no jobs are configured" + ("" if file is None else f" in {file}")
+        if known:
+            return UsageError(told, hint=f"name one of the remembered jobs: {known}")
+        return UsageError(told, hint="begin with: syncline sync LEFT RIGHT, or write jobs down: syncline config init")
 
     def _remembered(self, kind: str, left: str, right: str) -> tuple[Remembered | None, bool]:
         """The job of this kind with these folders, and whether they are swapped there; a mirror has a direction."""
@@ -203,9 +250,7 @@ class Desk:
             if pair not in ((left, right), (right, left)):
                 continue
             if not record.adhoc:
-                raise UsageError(
-                    f"these folders belong to the configured job {record.name}", hint=f"syncline run {record.name}"
-                )
+                raise _not_configured(record, self._configuration)
             if record.kind == kind and (pair == (left, right) or kind == twoway.KIND.name):
                 return record, pair != (left, right)
         return None, False
@@ -264,10 +309,24 @@ def _close(world: World) -> None:
 def _missing(job: Job, side: Side, *, known: bool) -> UsageError | RunRefused:
     name, path = job.kind.root_name(side), job.root(side)
     if not known:
-        return UsageError(f"{name} {path} is not there", hint="check the path, or say --create to make it")
+        hint = "check the path, or say --create to make it" if job.adhoc else "make that folder, or mend its path"
+        return UsageError(f"{name} {path} is not there", hint=hint)
     detail = f"{name} {path} is not there"
     remedy = "connect its drive and run it again; if it is gone for good: syncline jobs forget " + job.name
     return RunRefused(detail, (Objection(Guard.ROOT_MISSING, detail, remedy),), hint=remedy)
+
+
+def _not_mounted(mount: str) -> RunRefused:
+    detail, remedy = f"nothing is mounted on {mount}", "connect its drive and run it again"
+    return RunRefused(detail, (Objection(Guard.ROOT_MISSING, detail, remedy),), hint=remedy)
+
+
+def _not_configured(record: Remembered, configuration: Configuration) -> UsageError:
+    where = configuration.file or "any configuration that is read"
+    return UsageError(
+        f"these folders were those of the configured job {record.name}, which does not stand in {where}",
+        hint=f"name its file with --config, or drop what is remembered: syncline jobs forget {record.name}",
+    )
 
 
 def _check_folders(kind: JobKind, paths: list[str], *, create: bool) -> None:
@@ -315,6 +374,11 @@ def _settings(kind: JobKind, options: Options) -> Settings:
         values["limits"] = Limits(**values["limits"])
     settings: Settings = kind.settings(**values)
     return settings
+
+
+def _rule(said: Mapping[str, Any]) -> PathRule:
+    policies = {name: Policy(said[name]) for name in ("changed_both", "created_both", "props_both") if name in said}
+    return PathRule(said["match"], said.get("ignore"), **policies)
 
 
 def _job(kind: JobKind, identity: str, name: str, left: str, right: str, options: Options) -> Job:

@@ -6,6 +6,7 @@ cannot be written never stops anything: it is said once, then the work goes on. 
 
 from __future__ import annotations
 
+import json
 import logging
 import logging.handlers
 import os
@@ -29,16 +30,29 @@ else:
     Adapter = logging.LoggerAdapter
 
 
-def setup(state_dir: str, verbose: bool, write: bool) -> None:
+def setup(
+    state_dir: str,
+    verbose: bool,
+    write: bool,
+    *,
+    level: str = "info",
+    format: str = "text",
+    max_bytes: int = MAX_BYTES,
+    keep: int = KEEP,
+    file: str | None = None,
+) -> None:
     """Let everything that is logged from now on go to the log in `state_dir`, with `verbose` to standard error too.
 
-    Without `write` no directory is made for it: where the state directory is missing, there is no log.
+    Without `write` no directory is made for it: where the state directory is missing, there is no log. `format` is
+    `text` or `json`, one object a line. A log of `max_bytes` is put aside, `keep` such files stay. `file` is another
+    place for it.
     """
     close()
     logger = logging.getLogger(_LOGGER)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(getattr(logging, level.upper()))
     logger.propagate = False
-    logger.addHandler(_File(state_dir, write))
+    lines = _JsonLines() if format == "json" else _Lines()
+    logger.addHandler(_File(path(state_dir) if file is None else file, write, lines, max_bytes, keep))
     if verbose:
         logger.addHandler(_Screen())
 
@@ -90,13 +104,29 @@ class _Lines(logging.Formatter):
         return line
 
 
+class _JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, part, message, the fields, and the traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "part": record.name.removeprefix(f"{_LOGGER}."),
+            "message": record.getMessage(),
+            **{key: value for key, value in getattr(record, _FIELDS, {}).items() if value is not None},
+        }
+        if record.exc_info:
+            told["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(told, default=str)
+
+
 class _File(logging.handlers.RotatingFileHandler):
     """The log's file, opened with the first line; it survives a full disk and another process that rotates it."""
 
-    def __init__(self, state_dir: str, write: bool) -> None:
-        super().__init__(path(state_dir), "a", MAX_BYTES, KEEP, "utf-8", delay=True, errors="backslashreplace")
-        self.setFormatter(_Lines())
-        self._directory = state_dir
+    def __init__(self, file: str, write: bool, lines: logging.Formatter, max_bytes: int, keep: int) -> None:
+        super().__init__(file, "a", max_bytes, keep, "utf-8", delay=True, errors="backslashreplace")
+        self.setFormatter(lines)
+        self._directory = os.path.dirname(self.baseFilename)
         self._write = write
         self._told = False
 

@@ -86,11 +86,9 @@ def settings_row(job: Job) -> dict[str, Any]:
     return cast(dict[str, Any], _plain(job.settings))
 
 
-def status(store: Store, names: Sequence[str] = ()) -> list[StatusRow]:
-    """How these jobs stand, or all. Raises: UsageError, StateError."""
-    jobs = Jobs(store)
-    chosen = [jobs.get(name) for name in dict.fromkeys(names)] if names else jobs.all()
-    return [_status(store, job) for job in chosen]
+def status(store: Store, jobs: Sequence[Job]) -> list[StatusRow]:
+    """How these jobs stand, those that never ran too. Raises: StateError."""
+    return [_status(store, job.name, Jobs(store).by_id(job.id)) for job in jobs]
 
 
 def history(store: Store, name: str | None = None, limit: int | None = None) -> list[RunRow]:
@@ -138,18 +136,32 @@ def show(store: Store, said: str) -> Shown:
     return Shown(head, store, run.id, names)
 
 
-def _status(store: Store, job: Remembered) -> StatusRow:
+def _status(store: Store, name: str, job: Remembered | None) -> StatusRow:
+    if job is None:
+        return _never_run(name)
     runs = Runs(store)
     last = runs.history(job.id, 1)
     refused = _refused_since(store, job)
     return {
-        "job": job.name,
+        "job": name,
         "state": "running" if runs.unfinished(job.id) else "refused" if refused else "idle",
         "in_sync": False if refused else job.in_sync,
         "last_run": last[0].id if last else None,
         "last_checked": refused or job.last_checked,
         "conflicts": len(Conflicts(store).open_conflicts(job.id)),
         "problems": job.problems,
+    }
+
+
+def _never_run(name: str) -> StatusRow:
+    return {
+        "job": name,
+        "state": "idle",
+        "in_sync": None,
+        "last_run": None,
+        "last_checked": None,
+        "conflicts": 0,
+        "problems": 0,
     }
 
 

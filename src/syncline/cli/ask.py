@@ -28,7 +28,7 @@ def status(call: Call, jobs: tuple[str, ...], json: bool) -> int:
     from syncline.cli import show, terminal
 
     with looking(call) as desk:
-        rows = queries.status(desk.store, jobs)
+        rows = queries.status(desk.store, [desk.job(name) for name in dict.fromkeys(jobs)] if jobs else desk.jobs())
         if json:
             call.answer({"jobs": rows})
         else:
@@ -80,7 +80,7 @@ def looking(call: Call) -> Iterator[Desk]:
     """A desk that changes nothing."""
     from syncline.compose import Desk
 
-    with Desk.open(call.state_dir(), write=False) as desk:
+    with Desk.open(call.state_dir(), write=False, configuration=call.configuration()) as desk:
         for note in desk.notes:
             call.say(f"syncline: {note}")
         yield desk

@@ -9,8 +9,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from syncline.errors import RootLocked, RunRefused, SynclineError, UsageError
+
+if TYPE_CHECKING:
+    from syncline.config import Configuration, Setup
 
 INTERNAL_ERROR = 4
 WRITE_FAILED = 4
@@ -37,12 +41,12 @@ class Call:
         """Take over global options; those not given leave what is known.
 
         Raises:
-            UsageError: there is no such file, or no name of a directory.
+            UsageError: that is no name of a file, or of a directory.
         """
         if config is not None:
-            if not os.path.isfile(config):
-                raise UsageError(f"there is no configuration file {config}", hint="create it, or leave --config out")
-            self.config = os.path.abspath(config)
+            if not config:
+                raise UsageError("--config needs the name of a file")
+            self.config = os.path.abspath(os.path.expanduser(config))
         if state_dir is not None:
             if not state_dir:
                 raise UsageError("--state-dir needs the name of a directory")
@@ -56,6 +60,18 @@ class Call:
             self.state = os.path.abspath(platformdirs.user_state_dir("syncline", appauthor=False))
         return self.state
 
+    def setup(self) -> Setup:
+        """Where the configuration comes from."""
+        from syncline.config import Setup
+
+        return Setup(self.config, os.environ, _working_directory())
+
+    def configuration(self, *, keep: bool = False) -> Configuration:
+        """The configuration in force; with `keep` its parsed form is kept. Raises: ConfigurationRefused, UsageError."""
+        from syncline import config
+
+        return config.load(self.setup(), self.state_dir(), keep=keep)
+
     def say(self, text: str) -> None:
         """A message for a person, on standard error."""
         from syncline.core.names import printable
@@ -64,8 +80,10 @@ class Call:
 
     def tell(self, error: SynclineError) -> None:
         """What went wrong and what to do next, on standard error."""
-        place = "" if not isinstance(error, UsageError) or error.file is None else f"{error.file}:{error.line or 0}: "
-        self.say(f"syncline: {place}{error.message}")
+        if isinstance(error, UsageError) and error.file is not None:
+            self.say(f"{error.file}:{error.line or 1}: {error.message}")
+        else:
+            self.say(f"syncline: {error.message}")
         if error.hint:
             self.say(f"  {error.hint}")
 
@@ -160,6 +178,13 @@ class Call:
         if there:
             return f"this is a fault of syncline; the details are in {log.path(state_dir)}"
         return "this is a fault of syncline"
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return os.sep
 
 
 def _discard_stdout() -> None:

@@ -15,17 +15,18 @@ from typing import Any
 import click
 
 from syncline.cli.call import Call
-from syncline.errors import Interrupted, SynclineError, UsageError
+from syncline.errors import ConfigurationRefused, Interrupted, SynclineError, UsageError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "sync": ("sync.sync", "Keep two folders in step, either of which may change."),
     "mirror": ("sync.mirror", "Make a target folder like a source folder."),
     "plan": ("run.plan", "Show what a run would do; changes nothing."),
-    "run": ("run.run", "Run remembered jobs."),
+    "run": ("run.run", "Run jobs: all that are configured, or those named."),
     "status": ("ask.status", "Say per job whether it is in sync, and what is open."),
     "history": ("ask.history", "List past runs."),
     "show": ("ask.show", "Show what a past run did."),
     "jobs": ("jobs.jobs", "List, show or forget jobs."),
+    "config": ("config.config", "Check, show or begin the configuration file."),
     "adopt": ("jobs.adopt", "Accept a root whose marker is missing or different."),
 }
 """The commands in the order of the help: where each is, and its line there."""
@@ -53,6 +54,8 @@ def call(args: Sequence[str]) -> int:
         code = current.refuse([Interrupted(2)])
     except click.ClickException as error:
         code = current.refuse([_usage(error)])
+    except ConfigurationRefused as error:
+        code = current.refuse(error.errors)
     except SynclineError as error:
         code = current.refuse([error])
     except Exception as error:  # noqa: BLE001  the last place: nothing may reach a person as a traceback

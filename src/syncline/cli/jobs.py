@@ -26,7 +26,7 @@ def jobs() -> None:
 @as_json
 @click.pass_obj
 def list_jobs(call: Call, json: bool) -> int:
-    """List the jobs that are known."""
+    """List the jobs that are known: the configured ones, and those of 'sync' and 'mirror'."""
     from syncline import queries
     from syncline.cli import show, terminal
     from syncline.cli.ask import looking
@@ -51,7 +51,7 @@ def show_job(call: Call, job: str, json: bool) -> int:
     from syncline.cli.ask import looking
 
     with looking(call) as desk:
-        found = desk.job(job)
+        found = desk.job(job, gone=True)
         row, settings = queries.job_row(found), queries.settings_row(found)
     if json:
         call.answer({"jobs": [{**row, "settings": settings}]})
@@ -72,10 +72,10 @@ def forget(call: Call, job: str, json: bool) -> int:
     from syncline.cli import terminal
     from syncline.compose import Desk
 
-    with Desk.open(call.state_dir(), write=True) as desk:
+    with Desk.open(call.state_dir(), write=True, configuration=call.configuration(keep=True)) as desk:
         for note in desk.notes:
             call.say(f"syncline: {note}")
-        found = desk.job(job)
+        found = desk.job(job, gone=True)
         desk.forget(found)
     if json:
         call.answer({"forgotten": found.name})

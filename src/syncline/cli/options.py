@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from syncline.cli.call import Call
+from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, policy_name
+from syncline.core.spelling import parse_size as parse_size
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
@@ -18,36 +19,12 @@ else:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-UNITS: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
-BINARY_UNITS: Final = {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
-
-CONTENT_POLICIES: Final = ("keep-both", "newest", "hold", "oldest", "largest", "smallest", "left", "right")
-PROPERTY_POLICIES: Final = ("newest", "left", "hold", "right")
-"""The first three of each are also called 1, 2 and 3."""
-
 
 class Unlimited:
     """What `none` means where a size is asked for: said, and no limit. (None is: not said.)"""
 
 
 NO_LIMIT: Final = Unlimited()
-
-
-def parse_size(text: str) -> int | None:
-    """The bytes of `20kB`, `20MB` (powers of 10), `20KiB`, `20MiB` or a plain number; None for `none`.
-
-    Raises:
-        ValueError: it is none of these.
-    """
-    said = text.strip().lower()
-    if said == "none":
-        return None
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([a-z]*)", said)
-    factor = None if match is None else {**UNITS, **BINARY_UNITS}.get(match[2])
-    if match is None or factor is None or (factor == 1 and "." in match[1]):
-        raise ValueError(f"{text!r} is no size; say it like 20kB, 20MB, 20KiB, 20MiB, 4096 or none")
-    whole, _, part = match[1].partition(".")
-    return int(whole) * factor + (int(part) * factor // 10 ** len(part) if part else 0)
 
 
 class _Size(_ParamType):
@@ -79,12 +56,10 @@ class _Policy(_ParamType):
 
         if isinstance(value, Policy):
             return value
-        said = str(value).strip().lower().replace("_", "-")
-        name = self.names[int(said) - 1] if said in ("1", "2", "3") else said
-        if name not in self.names:
-            numbers = ", ".join(f"{number} {each}" for number, each in enumerate(self.names[:3], 1))
-            self.fail(f"{value!r} is no policy; there are {', '.join(self.names)} ({numbers})", param, ctx)
-        return Policy(name)
+        try:
+            return Policy(policy_name(str(value), self.names))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 SIZE = _Size()

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 def plan(call: Call, jobs: tuple[str, ...], every: bool, manner: Manner) -> int:
     """Show what a run would do; changes nothing.
 
-    JOB is a name that 'syncline jobs list' shows. Also called 'check' and 'dry-run'.
+    JOB is a name that 'syncline jobs list' shows; without any, all configured jobs are planned.
+    Also called 'check' and 'dry-run'.
     """
     return _known(call, jobs, every, replace(manner, dry_run=True))
 
@@ -39,7 +40,7 @@ def plan(call: Call, jobs: tuple[str, ...], every: bool, manner: Manner) -> int:
     epilog=examples(
         "syncline run documents-usb",
         "syncline run documents-usb --approve 0123456789abcdef",
-        "syncline run documents-usb pictures-usb --quiet",
+        "syncline run --all --quiet",
     )
 )
 @click.argument("jobs", metavar="[JOB]...", nargs=-1)
@@ -47,9 +48,9 @@ def plan(call: Call, jobs: tuple[str, ...], every: bool, manner: Manner) -> int:
 @common
 @click.pass_obj
 def run(call: Call, jobs: tuple[str, ...], every: bool, manner: Manner) -> int:
-    """Run remembered jobs, one after the other.
+    """Run jobs, one after the other.
 
-    JOB is a name that 'syncline jobs list' shows.
+    JOB is a name that 'syncline jobs list' shows; without any, all configured jobs are run.
     """
     return _known(call, jobs, every, manner)
 
@@ -59,22 +60,14 @@ def _known(call: Call, names: tuple[str, ...], every: bool, manner: Manner) -> i
 
     if every and names:
         raise UsageError("--all means every job: leave the names out, or leave --all out")
-    if manner.approve is not None and len(names) > 1:
-        raise UsageError("--approve goes with one plan of one job", hint="run that job alone")
 
     def pick(desk: Desk) -> list[Job]:
-        if not names:
-            raise _nothing_configured(desk)
-        return [_leaving_out(desk.job(name), manner.exclude) for name in dict.fromkeys(names)]
+        jobs = [desk.job(name) for name in dict.fromkeys(names)] if names else desk.configured()
+        if manner.approve is not None and len(jobs) > 1:
+            raise UsageError("--approve goes with one plan of one job", hint="run that job alone")
+        return [_leaving_out(job, manner.exclude) for job in jobs]
 
     return carry_out(call, manner, pick)
-
-
-def _nothing_configured(desk: Desk) -> UsageError:
-    known = [job.name for job in desk.jobs()]
-    if not known:
-        return UsageError("no jobs are configured", hint="begin with: syncline sync LEFT RIGHT")
-    return UsageError("no jobs are configured", hint=f"name one of the remembered jobs: {', '.join(known)}")
 
 
 def _leaving_out(job: Job, patterns: tuple[str, ...]) -> Job:

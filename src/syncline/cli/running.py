@@ -7,6 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 
 from syncline import log
 from syncline.cli import progress, show, terminal
@@ -44,17 +45,18 @@ def carry_out(call: Call, manner: Manner, pick: Pick, act: Act = Desk.run) -> in
     """Do, or plan, the jobs that `pick` finds; the exit code. A plan and a dry run leave no trace but in the log."""
     if manner.verbose and manner.quiet:
         raise UsageError("-v and -q contradict each other")
-    if call.config is not None:
-        call.say(f"syncline: note: {call.config} is not read, this version has no configuration yet")
     write = not manner.dry_run
-    log.setup(call.state_dir(), manner.verbose, write)
+    configuration = call.configuration(keep=write)
+    log.setup(call.state_dir(), manner.verbose, write, **asdict(configuration.log))
     try:
         with (
             stopping() as stop,
-            Desk.open(call.state_dir(), write=write, interrupted=stop.number) as desk,
+            Desk.open(call.state_dir(), write=write, interrupted=stop.number, configuration=configuration) as desk,
         ):
             _tell_notes(call, desk)
             jobs = pick(desk)
+            for note in () if all(job.adhoc for job in jobs) else configuration.notes:
+                call.say(f"syncline: {note}")
             ask = Ask(manner.dry_run, manner.approve, manner.full)
             conduct = _Conduct(call, manner, desk, ask, act, stop)
             return conduct.only(jobs[0]) if len(jobs) == 1 else conduct.each(jobs)

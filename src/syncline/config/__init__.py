@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from syncline.config import cache
 from syncline.config.values import Configuration, ConfiguredJob, LogSettings, Root, overlaps
-from syncline.config.variables import Variables, dotenv_text, plain, variables
+from syncline.config.variables import Variables, dotenv_text, plain_configuration, variables
 from syncline.errors import ConfigurationRefused, UsageError
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ def load(setup: Setup, state_dir: str, *, keep: bool = False) -> Configuration:
     """
     file = setup.find()
     if file is None:
-        text = dotenv_text(setup.directory)
-        return plain(variables(setup.directory, text, setup.environment), setup.directory)
+        return plain_configuration(setup.directory, setup.environment)[0]
     text = content(file)
     dotenv = dotenv_text(os.path.dirname(file))
     key = cache.Key.of(file, text, dotenv)
@@ -89,8 +88,10 @@ def study(setup: Setup) -> Study:
     """The configuration in force with its origins; nothing kept is believed. Raises: as `load`."""
     file = setup.find()
     if file is None:
-        found = variables(setup.directory, dotenv_text(setup.directory), setup.environment)
-        return Study(plain(found, setup.directory), found)
+        configuration, found = plain_configuration(setup.directory, setup.environment)
+        if configuration.wanting is not None:
+            raise configuration.wanting
+        return Study(configuration, found)
     return _parsed(file, content(file), dotenv_text(os.path.dirname(file)), setup)
 
 

@@ -54,16 +54,27 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything that was said. `file` None: there is no configuration file. `notes` are to be told to the person."""
+    """Everything that was said. `file` None: there is no configuration file. `notes` are to be told to the person.
+    `wanting`: why plain variables, which may be set for another program, make no job."""
 
     file: str | None = None
     jobs: tuple[ConfiguredJob, ...] = ()
     log: LogSettings = LogSettings()
     notes: tuple[str, ...] = ()
+    wanting: UsageError | None = None
 
     def job(self, name: str) -> ConfiguredJob | None:
         """The job of that name."""
         return next((job for job in self.jobs if job.name == name), None)
+
+    def missing(self) -> tuple[str, ...]:
+        """A sentence for every folder that is not there now."""
+        return tuple(
+            f"{root.key}: {root.path} is not there"
+            for job in self.jobs
+            for root in (job.left, job.right)
+            if not os.path.isdir(root.path)
+        )
 
 
 def overlaps(jobs: tuple[ConfiguredJob, ...]) -> list[UsageError]:

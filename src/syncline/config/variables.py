@@ -74,8 +74,18 @@ def variables(directory: str, text: str | None, environment: Mapping[str, str]) 
     return Variables({**said, **environment}, path, lines)
 
 
-def plain(found: Variables, directory: str) -> Configuration:
-    """The configuration that the plain variables make: one mirror, or none. Raises: ConfigurationRefused."""
+def plain_configuration(directory: str, environment: Mapping[str, str]) -> tuple[Configuration, Variables]:
+    """The configuration that the plain variables of the environment and of `.env` in a directory make."""
+    found = Variables(environment)
+    try:
+        found = variables(directory, dotenv_text(directory), environment)
+        return _plain(found, directory), found
+    except ConfigurationRefused as error:
+        return Configuration(wanting=error), found
+
+
+def _plain(found: Variables, directory: str) -> Configuration:
+    """One mirror, or none. Raises: ConfigurationRefused."""
     said = {name: found.values[name].strip() for name in (*FOLDERS, *MESSAGES) if found.values.get(name, "").strip()}
     source, target = said.get("SOURCE_DIR"), said.get("DEST_DIR")
     if source is None and target is None:

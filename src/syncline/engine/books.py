@@ -78,7 +78,8 @@ def finish(
 ) -> RunFinished:
     """Remember what both sides agree on after a run, list its conflicts, and close it. Raises: StateError."""
     world, plan = course.world, course.findings.plan
-    problems = (*plan.problems, *(failure.problem for failure in failures))
+    told = [failure for failure in failures if not (outcome is Outcome.INTERRUPTED and failure.skipped)]
+    problems = (*plan.problems, *(failure.problem for failure in told))
     finished = RunFinished(opened.run, outcome, problems, time.monotonic() - course.started)
     report.add(finished)
     document = report.head()

@@ -25,7 +25,7 @@ from syncline.core.model import (
 from syncline.core.policy import Ability, Rules
 from syncline.core.trees import Wanted
 from syncline.engine.standing import Standing
-from syncline.engine.world import Ask, World
+from syncline.engine.world import Ask, World, check_stop
 from syncline.errors import RootLost
 from syncline.execute.remember import Clocks
 from syncline.fs.root import Root
@@ -60,12 +60,12 @@ def look(
 ) -> Findings:
     """Scan both roots, merge, and draw up the plan.
 
-    Raises: RootLost when a root is not there any more.
+    Raises: RootLost when a root is not there any more, Interrupted.
     """
     ignored = filters.ignored_by(patterns(job.settings))
     scope = filters.scope(patterns(job.settings))
     rescope = world.record is not None and not standing.first and world.record.scope != scope
-    scans = {side: _scan(world.roots[side], side, base, ignored, ask, rescope=rescope) for side in SIDES}
+    scans = {side: _scan(world, side, base, ignored, everything=ask.full or rescope, rescope=rescope) for side in SIDES}
     clocks = _wait(world, scans)
     rules = _rules(job, world, ask, standing, ignored, suspects)
     fold = rules.fold()
@@ -77,9 +77,25 @@ def look(
 
 
 def _scan(
-    root: Root, side: Side, base: BaseStore, ignored: Callable[[RelPath, bool], bool], ask: Ask, *, rescope: bool
+    world: World,
+    side: Side,
+    base: BaseStore,
+    ignored: Callable[[RelPath, bool], bool],
+    *,
+    everything: bool,
+    rescope: bool,
 ) -> Scan:
-    scan = walk(root, side, base, lambda path: ignored(path, True), everything=ask.full or rescope, rescope=rescope)
+    root = world.roots[side]
+    scan = walk(
+        root,
+        side,
+        base,
+        lambda path: ignored(path, True),
+        lambda: world.stopped() is not None,
+        everything=everything,
+        rescope=rescope,
+    )
+    check_stop(world)
     if not root.alive():
         raise RootLost(
             f"{root.path} went away while it was looked at", hint="connect it again and run once more; nothing was done"

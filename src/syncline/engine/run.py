@@ -25,8 +25,8 @@ from syncline.engine import books
 from syncline.engine.books import Course
 from syncline.engine.look import look
 from syncline.engine.standing import Standing, judge
-from syncline.engine.world import Ask, World
-from syncline.errors import Interrupted, PathError, RootLocked, RunRefused, SynclineError
+from syncline.engine.world import Ask, World, check_stop
+from syncline.errors import PathError, RootLocked, RunRefused, SynclineError
 from syncline.execute.batches import Books, Tally, carry_out
 from syncline.execute.perform import Site
 from syncline.execute.recover import Recovered, clear_staging, recover
@@ -86,7 +86,7 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
     standing = _judge(job, world, adopted=adopted)
     recovered = _recover(job, world)
     findings = look(job, world, ask, standing, _base(world, standing), frozenset(recovered.suspects))
-    _check_stop(world)
+    check_stop(world)
     refused = _unapproved(world, findings.plan, ask)
     findings = replace(findings, plan=replace(findings.plan, objections=tuple(refused)))
     if refused:
@@ -193,7 +193,7 @@ def _carry_out(course: Course) -> Iterator[Event]:
     interrupted = world.stopped() is not None
     outcome = Outcome.INTERRUPTED if interrupted else _outcome(plan, failures)
     finished = books.finish(course, opened, report, outcome, failures)
-    _check_stop(world)
+    check_stop(world)
     yield finished
 
 
@@ -222,9 +222,3 @@ def _needs_attention(plan: Plan) -> bool:
     return any(conflict.kept is None for conflict in plan.conflicts) or any(
         problem.reason not in TOLD_ONLY for problem in plan.problems
     )
-
-
-def _check_stop(world: World) -> None:
-    signal = world.stopped()
-    if signal is not None:
-        raise Interrupted(signal)

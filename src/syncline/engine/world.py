@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncline.core.model import Side
+from syncline.errors import Interrupted
 from syncline.fs.root import Root
 from syncline.store.db import Store
 from syncline.store.jobs import Job as Remembered
@@ -37,3 +38,10 @@ class World:
     run_id: Callable[[], str]
     stopped: Callable[[], int | None]
     filesystems: Mapping[Side, str]
+
+
+def check_stop(world: World) -> None:
+    """Raises: Interrupted: a signal has asked the run to stop."""
+    signal = world.stopped()
+    if signal is not None:
+        raise Interrupted(signal)

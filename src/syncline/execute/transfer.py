@@ -165,6 +165,7 @@ def exchange(root: Root, at: RelPath, expect: Entry, entry: Entry, own: Names, k
     Raises: PathError (target-changed when something else stood there; it stands there again).
     """
     able = root.capabilities
+    make_parents(root, keep)  # first: on a full disk this fails, and then nothing has happened
     if able.exchange:
         root.rename(own.new, own.swap)
         root.exchange(own.swap, at)
@@ -172,10 +173,8 @@ def exchange(root: Root, at: RelPath, expect: Entry, entry: Entry, own: Names, k
             root.exchange(own.swap, at)
             root.rename(own.swap, own.new)
             raise PathError(Reason.TARGET_CHANGED, at, "was changed after the plan was made; it is left as it is")
-        make_parents(root, keep)
         root.rename(own.swap, keep)
         return settled(root, at, entry)
-    make_parents(root, keep)
     if expect.kind is Kind.DIRECTORY or entry.kind is Kind.DIRECTORY or not able.hard_links:
         return _replace_by_moves(root, at, expect, entry, own, keep)
     # RACE: between the look at what the second name shows and the rename over the first, one system call passes;

@@ -74,7 +74,8 @@ class JobKind:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it is run. Roots are absolute paths; `options` are what was said of the settings, as it is stored."""
+    """A job as it is run. Roots are absolute paths; `options` are what was said of the settings, as it is stored.
+    `mount` is a folder on which something must be mounted before it runs."""
 
     id: str
     name: str
@@ -84,6 +85,7 @@ class Job:
     settings: Settings
     options: Options = field(default_factory=dict)
     adhoc: bool = True
+    mount: str | None = None
 
     def root(self, side: Side) -> str:
         return self.left if side is Side.LEFT else self.right

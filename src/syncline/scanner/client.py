@@ -74,9 +74,9 @@ class Observed:
     def child(self, above: Triple, key: str, left_name: str, right_name: str) -> Triple | None:
         left_path, right_path = names.join(above.left_path, left_name), names.join(above.right_path, right_name)
         left, right = self._changed[Side.LEFT].get(left_path), self._changed[Side.RIGHT].get(right_path)
-        if left is None and right is None:
-            return None
         row = self._rows_below(above.row).get(key) if above.row is not None else None
+        if left is None and right is None and (row is None or row.both):
+            return None  # as it was, and settled; what only one side has never is
         return self._triple(row, left_path, right_path, left, right)
 
     def frozen_above(self, top: Triple) -> bool:
@@ -92,7 +92,7 @@ class Observed:
         for path, seen in list(changed.items()):
             while path and names.parent(path) not in changed and seen.row is not None:
                 row = self._base.row(seen.row)
-                if row is None or row.parent is None or (row.left_name is not None and row.right_name is not None):
+                if row is None or row.parent is None or row.both:
                     break
                 above = self._base.row(row.parent)
                 blob = None if above is None else above.sealed(side)

@@ -33,17 +33,24 @@ class Scan:
 
 
 def walk(
-    root: Root, side: Side, base: BaseStore, prune: Callable[[RelPath], bool], *, everything: bool, rescope: bool
+    root: Root,
+    side: Side,
+    base: BaseStore,
+    prune: Callable[[RelPath], bool],
+    stop: Callable[[], bool],
+    *,
+    everything: bool,
+    rescope: bool,
 ) -> Scan:
     """Every directory of `root` whose bytes differ from the remembered ones, and every remembered one that is gone.
 
     `prune(path)` says that a directory is out of scope; a remembered one is in scope and not asked about, unless the
-    filter changed (`rescope`). `everything` reports all directories.
+    filter changed (`rescope`). `everything` reports all directories. A walk that is stopped is not to be used.
     """
     scan = Scan(side)
     top = base.children(side, None).get("", (None, None, False))
     stack: list[tuple[RelPath, int | None, tuple[int | None, bytes | None, bool]]] = [(names.ROOT, None, top)]
-    while stack:
+    while stack and not stop():
         path, parent_row, (row, blob, attention) = stack.pop()
         try:
             found = root.listing(path)
@@ -95,7 +102,11 @@ def _missing(
 def _gone(
     scan: Scan, base: BaseStore, path: RelPath, row: int | None, known: dict[str, tuple[int, bytes | None, bool]]
 ) -> None:
-    for name, (child, _, _) in known.items():
-        below = names.join(path, name)
-        scan.changed[below] = Seen(child, row, None)
-        _gone(scan, base, below, child, base.children(scan.side, child))
+    """Everything that is remembered below a directory is gone with it."""
+    stack = [(names.join(path, name), row, child) for name, (child, _, _) in known.items()]
+    while stack:
+        below, parent_row, child = stack.pop()
+        scan.changed[below] = Seen(child, parent_row, None)
+        stack += [
+            (names.join(below, name), child, inner) for name, (inner, _, _) in base.children(scan.side, child).items()
+        ]

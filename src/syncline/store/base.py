@@ -76,6 +76,11 @@ class Row:
     files: int = 0
     size: int = 0
 
+    @property
+    def both(self) -> bool:
+        """Whether both sides have the directory."""
+        return self.left_name is not None and self.right_name is not None
+
     def name(self, side: Side) -> str | None:
         return self.left_name if side is Side.LEFT else self.right_name
 

@@ -135,7 +135,20 @@ class _Draw:
     def _edit(self) -> Op:
         chance, side, name = self.chance, self._side(), self._name()
         what = chance.choices(
-            ("create", "rewrite", "sneak", "grow", "touch", "chmod", "delete", "move", "swap", "hardlink", "fifo", "wipe"),
+            (
+                "create",
+                "rewrite",
+                "sneak",
+                "grow",
+                "touch",
+                "chmod",
+                "delete",
+                "move",
+                "swap",
+                "hardlink",
+                "fifo",
+                "wipe",
+            ),
             (25, 8, 5, 5, 4, 6, 16, 14, 4, 2, 2, 1),
         )[0]
         match what:

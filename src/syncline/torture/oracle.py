@@ -86,12 +86,18 @@ def nothing_torn(after: Sight, ledger: Ledger) -> None:
                 raise Broken("whole content", f"{side} {path!r} shows {node.content[:40]!r}")
 
 
-def nothing_unplanned(ran: Ran) -> None:
-    """Every name that was changed stands in the plan that was shown; a first run removes nothing."""
+def places(plan: Plan) -> set[tuple[str, str]]:
+    """Every name that a plan changes, with its side."""
+    asides = {(action.at.side.value, getattr(action, "aside", None) or "") for action in plan.actions}
+    return asides | {(action.at.side.value, str(action.at.path)) for action in plan.actions}
+
+
+def nothing_unplanned(ran: Ran, begun: set[tuple[str, str]]) -> None:
+    """Every name that was changed stands in the plan that was shown, or in one that was `begun` and cut off; a first
+    run removes nothing."""
     if ran.plan is None:
         return
-    planned = {(action.at.side.value, str(action.at.path)) for action in ran.plan.actions}
-    asides = {(action.at.side.value, getattr(action, "aside", None)) for action in ran.plan.actions}
+    planned = places(ran.plan) | begun
     actions = list(ran.plan.actions)
     for done in ran.done:
         if done.action not in actions:
@@ -100,7 +106,7 @@ def nothing_unplanned(ran: Ran) -> None:
         if step.where == STATE or step.kind in ("flush", "lock"):
             continue
         for path in step.paths:
-            if path.split("/")[0] != PRIVATE and (step.where, path) not in planned | asides:
+            if path.split("/")[0] != PRIVATE and (step.where, path) not in planned:
                 raise Broken("done is what was shown, or less", f"{step}")
     if ran.plan.first and ran.plan.kind == "twoway":
         removals = [action for action in actions if isinstance(action, Trash | Remove)]
@@ -119,7 +125,9 @@ def no_wrong_delete(after: Sight, ledger: Ledger, *, both: bool) -> None:
 def source_untouched(before: Sight, after: Sight) -> None:
     """A mirror never writes to its source."""
     if before.left != after.left:
-        changed = [path for path in before.left.keys() | after.left.keys() if before.left.get(path) != after.left.get(path)]
+        changed = [
+            path for path in before.left.keys() | after.left.keys() if before.left.get(path) != after.left.get(path)
+        ]
         raise Broken("a mirror never writes to its source", f"{sorted(changed)[:3]!r}")
 
 
@@ -131,7 +139,9 @@ def one_side_only(base: Tree, before: Sight, after: Sight) -> None:
         quiet = "left" if untouched == "right" else "right"
         # `quiet` has not changed: all that happens, happens to it; the side that changed stays as it is
         if not same_stamped(before.tree(untouched), after.tree(untouched)):
-            raise Broken("one side changed, so only the other is touched", f"{untouched} was changed, {quiet} had nothing new")
+            raise Broken(
+                "one side changed, so only the other is touched", f"{untouched} was changed, {quiet} had nothing new"
+            )
     for path in base.keys() | left.keys() | right.keys():
         here = (base.get(path), left.get(path), right.get(path))
         if any(node is not None and node.kind != "file" for node in here) or not _plain_above(path, base, left, right):
@@ -143,7 +153,10 @@ def one_side_only(base: Tree, before: Sight, after: Sight) -> None:
         for side in ("left", "right"):
             found = after.tree(side).get(path)
             if not same_node(found, wanted):
-                raise Broken("a change of one side reaches the other", f"{path!r} on {side} is {_shown(found)}, not {_shown(wanted)}")
+                raise Broken(
+                    "a change of one side reaches the other",
+                    f"{path!r} on {side} is {_shown(found)}, not {_shown(wanted)}",
+                )
 
 
 def both_kept_once(base: Tree, before: Sight, after: Sight) -> None:
@@ -185,7 +198,9 @@ def in_step(after: Sight, excused: Iterable[str], *, quick: bool, one_way: bool)
 def quiet(ran: Ran, before: Sight, after: Sight) -> None:
     """A run straight after a good one changes nothing and reads no content."""
     if ran.plan is None or ran.plan.actions or ran.outcome is not Outcome.IN_SYNC:
-        raise Broken("the next run has nothing to do", f"{ran.outcome} {list(ran.plan.actions) if ran.plan else ran.error}")
+        raise Broken(
+            "the next run has nothing to do", f"{ran.outcome} {list(ran.plan.actions) if ran.plan else ran.error}"
+        )
     changed = [step for step in ran.changes if step.kind not in ("lock", "commit")]
     if changed:
         raise Broken("the next run changes nothing", repr(changed))
@@ -245,7 +260,10 @@ def _told(contents: set[bytes], ledger: Ledger) -> str:
 
 def sides(kind: str) -> dict[str, str]:
     """The names of the roots of a kind of job, by side."""
-    return {Side.LEFT.value: "source" if kind == "mirror" else "left", Side.RIGHT.value: "target" if kind == "mirror" else "right"}
+    return {
+        Side.LEFT.value: "source" if kind == "mirror" else "left",
+        Side.RIGHT.value: "target" if kind == "mirror" else "right",
+    }
 
 
 def stray(path: str) -> bool:

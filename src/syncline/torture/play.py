@@ -53,6 +53,7 @@ class World:
     options: dict[str, Any]
     capabilities: Capabilities
     base: Tree | None = None
+    begun: set[tuple[str, str]] = field(default_factory=set)
     runs: int = 0
     log: list[str] = field(default_factory=list)
 
@@ -134,15 +135,18 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
     after = world.look()
     oracle.nothing_lost(before, after, ledger, ledger.lately, ledger.born.keys() - known)
     oracle.nothing_torn(after, ledger)
-    oracle.nothing_unplanned(ran)
+    oracle.nothing_unplanned(ran, world.begun)
     if world.case.kind == "mirror" and "edit" not in how:
         oracle.source_untouched(before, after)
     if gate.failed and not ran.crashed:
         _told(ran, gate)
     if ran.good:
+        world.begun.clear()
         _after_good(world, ran, before, after)
     else:
         world.base = None
+        if ran.plan is not None:
+            world.begun |= oracle.places(ran.plan)
     world.log.append(f"{ran.outcome} {ran.error} {ran.crashed} {[(s.where, s.kind, s.paths) for s in ran.changes]}")
     return ran
 
@@ -159,18 +163,20 @@ def _gate(world: World, how: dict[str, Any]) -> Gate:
 
 def _through_guards(world: World, gate: Gate, ran: Ran) -> Ran:
     """Approve what may be approved, adopt what must be adopted; in this game the user has looked."""
-    refused = ran.outcome is Outcome.REFUSED or ran.error == "refused"
-    if not refused or gate.failed:
-        return ran
-    objections: list[Objection] = list(ran.plan.objections) if ran.plan is not None else []
-    approve = next((objection.approve for objection in objections if objection.approve), None)
-    passed = [*gate.changes], [*gate.reads]
-    again = world.run(world, gate, approve, approve is None)
-    again.changes = gate.changes[len(passed[0]) :]
-    world.log.append(f"refused: {ran.said}")
-    if again.outcome is Outcome.REFUSED or again.error == "refused":
-        raise Broken("a refused run can go ahead as it says", f"{ran.said} {again.said}")
-    return again
+    approve, adopt = None, False
+    for _ in range(2):
+        if gate.failed or not (ran.outcome is Outcome.REFUSED or ran.error == "refused"):
+            return ran
+        objections: list[Objection] = list(ran.plan.objections) if ran.plan is not None else []
+        approve = next((objection.approve for objection in objections if objection.approve), None)
+        adopt = adopt or approve is None
+        world.log.append(f"refused: {ran.said}")
+        passed = len(gate.changes), len(gate.reads)
+        ran = world.run(world, gate, approve, adopt)
+        ran.changes, ran.reads = gate.changes[passed[0] :], gate.reads[passed[1] :]
+    if ran.outcome is Outcome.REFUSED or ran.error == "refused":
+        raise Broken("a refused run can go ahead as it says", f"{ran.said}")
+    return ran
 
 
 def _after_good(world: World, ran: Ran, before: Sight, after: Sight) -> None:

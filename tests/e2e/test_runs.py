@@ -1,0 +1,190 @@
+"""Two runs at once, signals, files that change under a run's hands, and readers while it replaces them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import disk
+from tests.e2e.disk import File
+from tests.e2e.forks import Forks
+from tests.e2e.pair import Pair
+
+LARGE = 300_000_000
+
+
+def large(path: Path, size: int = LARGE) -> None:
+    block = os.urandom(1 << 20)
+    with open(path, "wb") as stream:
+        for _ in range(size >> 20):
+            stream.write(block)
+
+
+@contextmanager
+def copying(pair: Pair) -> Iterator[subprocess.Popen[bytes]]:
+    """A run in the middle of the copy of a large file."""
+    process = pair.start()
+    try:
+        waiting = time.monotonic() + 30
+        while not any(path.stat().st_size > 1 << 20 for path in (pair.right / ".syncline/staging").glob("new-*")):
+            assert time.monotonic() < waiting
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_second_run_is_turned_away_and_told_by_whom(pair: Pair) -> None:
+    large(pair.left / "large")
+    with copying(pair) as first:
+        first.send_signal(signal.SIGSTOP)
+        second = pair.sync(code=5)
+        assert second.document["outcome"] == "locked"
+        assert str(first.pid) in second.err
+        planned = pair.sync("--dry-run")
+        assert planned.document["outcome"] == "planned"
+        assert pair.call("status", "--json").code == 0
+        first.kill()
+    assert pair.sync().document["outcome"] == "done"
+    pair.settled()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_mid_copy_leaves_no_half_file(pair: Pair, number: signal.Signals) -> None:
+    pair.write(left={"a": "1", "d/b": "2"})
+    large(pair.left / "large")
+    with copying(pair) as run:
+        run.send_signal(number)
+        out, err = run.communicate(timeout=30)
+        assert run.returncode == 128 + number, err
+    assert b'"interrupted"' in out
+    assert not (pair.right / "large").exists()
+    assert disk.staged(pair.right) == []
+    assert pair.call("status", "--json").code == 0
+    assert pair.sync().document["outcome"] == "done"
+    pair.settled()
+
+
+def test_a_file_that_is_written_to_all_the_time_is_busy_and_the_rest_goes_on(pair: Pair) -> None:
+    pair.write(left={"a": "1"})
+    large(pair.left / "log", 20_000_000)
+    ended = threading.Event()
+
+    def write() -> None:
+        with open(pair.left / "log", "ab", buffering=0) as stream:
+            while not ended.is_set():
+                stream.write(b"line\n")
+                time.sleep(0.001)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        answer = pair.sync(code=4)
+    finally:
+        ended.set()
+        writer.join()
+    assert answer.problems == [("busy", "left", "log")]
+    assert disk.read(pair.right) == {"a": "=1"}
+    pair.sync()
+    pair.settled()
+
+
+@pytest.mark.parametrize("at", ["create", "write half", "finish", "flush", "rename park", "exchange", "rename to-trash"])
+@pytest.mark.parametrize("what", ["edit target", "edit target in place", "edit source", "delete source", "replace target"])
+def test_what_is_changed_during_a_run_is_never_lost(pair: Pair, parent: Forks, at: str, what: str) -> None:
+    pair.write(left={"a": File("1", at=0), "gone": File("2", at=0), "still": "3"})
+    args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
+    assert parent.call(*args).code == 0
+    pair.write(left={"a": File("left", at=9), "gone": None})
+    do = {
+        "edit target": f"echo -n edited > {pair.right}/a; echo -n edited2 > {pair.right}/gone",
+        "edit target in place": f"echo -n edited >> {pair.right}/a; echo -n edited2 >> {pair.right}/gone",
+        "edit source": f"echo -n edited > {pair.left}/a; echo -n edited2 > {pair.left}/gone",
+        "delete source": f"rm {pair.left}/a",
+        "replace target": f"rm {pair.right}/a; mkdir {pair.right}/a; echo -n edited > {pair.right}/a/edited",
+    }[what]
+    done = parent.call(*args, at=at, do=do)
+    assert at in done.steps
+    assert done.code in (0, 1, 4), str(done)
+    edited = {told for told in disk.read(pair.left).values() | disk.read(pair.right).values()} if False else set()
+    for root in (pair.left, pair.right):
+        edited |= {told for told in disk.read(root).values() if "edited" in told}
+    if what != "delete source" and at != "rename to-trash":
+        assert edited, "what was just written must still be live"
+    for _ in range(2):
+        after = parent.call(*args)
+        assert after.code in (0, 1), str(after)
+    end = pair.same()
+    kept = set(end.values()) | set(disk.trash(pair.left).values()) | set(disk.trash(pair.right).values())
+    assert "=left" in kept or what == "edit source" or what == "delete source"
+    assert edited <= set(end.values()), "what was written during the run is live on both sides"
+    assert disk.staged(pair.right) == disk.staged(pair.left) == []
+    pair.settled()
+
+
+def test_a_file_deleted_in_mid_run_is_deleted_by_the_next(pair: Pair, parent: Forks) -> None:
+    pair.write(left={"a": "1", "b": "2"})
+    args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
+    done = parent.call(*args, at="create", do=f"rm {pair.left}/a")
+    assert done.code in (0, 1, 4), str(done)
+    assert parent.call(*args).code == 0
+    assert pair.same() == {"b": "=2"}
+    pair.settled()
+
+
+def test_a_run_that_ended_while_another_was_about_to_begin_is_taken_into_account(pair: Pair, parent: Forks) -> None:
+    pair.write(left={"a": "1", "b": "2"})
+    args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
+    other = " ".join(map(str, pair.command("sync", pair.left, pair.right, "--json")))
+    environment = f"PYTHONPATH={os.environ.get('PYTHONPATH', 'src')}"
+    first = parent.call(*args, at="lock", do=f"cd {os.getcwd()} && {environment} {other}")
+    assert first.code in (0, 5), str(first)
+    (pair.left / "a").unlink()
+    pair.write(left={"b": "3"})
+    second = parent.call(*args, at="lock", do=f"cd {os.getcwd()} && {environment} {other}; rm {pair.left}/b")
+    assert second.code == 0, str(second)
+    assert pair.same() == {}
+    pair.settled()
+
+
+def test_a_reader_sees_the_old_or_the_new_content_and_never_nothing(pair: Pair) -> None:
+    contents = [letter * 200_000 for letter in "abcdef"]
+    pair.write(left={f"{number}": contents[0] for number in range(20)})
+    pair.sync()
+    ended, seen, wrong = threading.Event(), 0, []
+
+    def read() -> None:
+        nonlocal seen
+        while not ended.is_set():
+            for number in range(20):
+                try:
+                    found = (pair.right / str(number)).read_text()
+                except OSError as error:
+                    wrong.append(repr(error))
+                    continue
+                seen += 1
+                if found not in contents:
+                    wrong.append(f"{len(found)} of {set(found)}")
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for content in contents[1:]:
+            pair.write(left={f"{number}": content for number in range(20)})
+            pair.sync("--approve", pair.sync("-n").document["plan"])
+    finally:
+        ended.set()
+        reader.join()
+    assert wrong == []
+    assert seen > 200
+    pair.settled()
