@@ -47,7 +47,7 @@ def test_a_dry_run_leaves_no_trace(tmp_path: Path) -> None:
 
 def everything(top: Path) -> dict[str, tuple[int, ...]]:
     """Every path with what its stat says; of the log only that it is there."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for above, directories, files in os.walk(top):
         for path in [Path(above, name) for name in (*directories, *files)]:
             status = path.lstat()

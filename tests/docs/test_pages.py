@@ -1,4 +1,4 @@
-"""The pages hold together: links lead somewhere, promises name tests there are, decisions and changelog keep their form."""
+"""The pages hold together: links lead somewhere, promises name tests there are, decisions keep their form."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def test_a_page_has_one_title_and_no_level_is_left_out(page: Path) -> None:
     depths = [depth for depth, _ in headings(read(page))]
     assert depths[0] == 1
     assert depths.count(1) == 1
-    assert all(below <= above + 1 or page.name == "promises.md" for above, below in zip(depths, depths[1:], strict=False))
+    assert all(
+        below <= above + 1 or page.name == "promises.md" for above, below in zip(depths, depths[1:], strict=False)
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=pages.name)

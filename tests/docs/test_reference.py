@@ -6,15 +6,22 @@ import dataclasses
 import inspect
 import re
 import sqlite3
+import tomllib
 from collections.abc import Iterator
 from enum import Enum
+from typing import Any
 
 import click
 import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from syncline import errors, queries
 from syncline.cli.frame import ALIASES, COMMANDS, root
 from syncline.cli.options import common
+from syncline.config import schema
+from syncline.config.parse import parse, shown
+from syncline.config.variables import FOLDERS, MESSAGES
 from syncline.core import listing, model, report
 from syncline.core.filters import LITTER
 from syncline.core.guard import Limits
@@ -26,6 +33,7 @@ from tests.docs.pages import headings, read, rows, section, spans
 
 COMMANDS_PAGE, TROUBLE, MATRIX = read("commands.md"), read("troubleshooting.md"), read("matrix.md")
 STATE, PYTHON, GLOSSARY = read("state.md"), read("python.md"), read("glossary.md")
+CONFIGURATION = read("configuration.md")
 
 
 # commands and options
@@ -76,7 +84,7 @@ def test_every_command_has_a_section_and_no_other_has() -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_every_option_of_a_command_is_in_its_section(name: str) -> None:
     own, told = options(ALL[name]), section(COMMANDS_PAGE, name)
-    if COMMON <= own:
+    if own >= COMMON:
         assert "(#common-options)" in told
         own -= COMMON
     assert own - words(told) == set()
@@ -117,12 +125,17 @@ def test_environment() -> None:
     assert named - set(re.findall(r"\bSYNCLINE_[A-Z_]+", COMMANDS_PAGE)) == set()
 
 
+NAMED = r"(?<=[\"'(` ])syncline ([a-z]{3,})(?= (?:[A-Z{]|[a-z]+ \{)|[`'\"])"
+
+
 def test_commands_that_messages_name_are_there() -> None:
     """`no-space` is let off until there is a command that empties the trash; troubleshooting.md says so."""
     known = {*COMMANDS, *ALIASES, "trash"}
     wrong = []
     for source in sorted((pages.ROOT / "src").rglob("*.py")):
-        for word in re.findall(r"(?<=[\"'(` ])syncline ([a-z]{3,})(?= (?:[A-Z{]|[a-z]+ \{)|[`'\"])", source.read_text()):
+        for word in re.findall(
+            r"(?<=[\"'(` ])syncline ([a-z]{3,})(?= (?:[A-Z{]|[a-z]+ \{)|[`'\"])", source.read_text()
+        ):
             if word not in known:
                 wrong.append((source.name, word))
     assert wrong == []
@@ -198,7 +211,7 @@ def test_exit_codes() -> None:
 # Python
 
 
-def kinds(module: object, of: type) -> dict[str, type]:
+def kinds(module: object, of: type) -> dict[str, Any]:
     return {name: kind for name, kind in vars(module).items() if inspect.isclass(kind) and issubclass(kind, of)}
 
 
@@ -241,6 +254,64 @@ def test_the_public_interface_is_told() -> None:
     methods = {name for name, _ in inspect.getmembers(syncline.Desk, inspect.isfunction) if not name.startswith("_")}
     told = " ".join(spans(PYTHON))
     assert {name for name in methods - {"close"} if f"{name}(" not in told} == set()
+
+
+# the configuration
+
+
+def keys(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, object]]:
+    """The keys of a block with their defaults, the blocks in it opened; rules have a table of their own."""
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, BaseModel):
+            yield from keys(type(default), f"{above}{name}.")
+        else:
+            yield f"{above}{name}", default
+
+
+def told_keys(title: str) -> dict[str, list[str]]:
+    found = {}
+    for row in rows(section(CONFIGURATION, title)):
+        for key in spans(row[0]):
+            found[key] = row[1:]
+    return found
+
+
+def test_every_key_of_a_job_is_told_with_its_default() -> None:
+    text = section(CONFIGURATION, "Keys of a job").partition("### ")[0]
+    told = {key: row[1:] for row in rows(text) for key in spans(row[0])}
+    assert {key for kind in schema.KINDS.values() for key, _ in keys(kind)} == set(told)
+    for kind in schema.KINDS.values():
+        for key, default in keys(kind):
+            if default is not PydanticUndefined:
+                assert f"`{shown(key, default)}`" in told[key][0], key
+            assert ("*not yet*" in told[key][1]) == (key in schema.NOT_YET["jobs"]), key
+
+
+def test_every_key_of_a_rule_is_told() -> None:
+    told = set(told_keys("Rules"))
+    assert set(schema.Rule.model_fields) == told
+
+
+def test_every_key_of_the_other_blocks_is_told_with_its_default() -> None:
+    told = told_keys("Other blocks")
+    real = {f"{name}.{key}": default for name, model in schema.BLOCKS.items() for key, default in keys(model)}
+    assert set(told) == set(real)
+    for key, default in real.items():
+        block, _, inner = key.partition(".")
+        assert told[key][0] == f"`{shown(inner, default)}`", key
+        assert ("*not yet*" in told[key][1]) == (inner in schema.NOT_YET[block]), key
+
+
+def test_plain_variables_are_told() -> None:
+    assert {*FOLDERS, *MESSAGES} == set(told_keys("Without a file"))
+
+
+def test_the_example_of_the_configuration_is_a_valid_one() -> None:
+    (example,) = [block.text for block in pages.blocks(CONFIGURATION) if block.language == "yaml"]
+    reading = parse(example, "/syncline.yaml", {})
+    assert [fault.message for fault in reading.document.faults] == []
+    assert len(reading.jobs) == 2
 
 
 # the state
@@ -320,4 +391,23 @@ def test_every_layer_is_in_the_architecture() -> None:
     top = pages.ROOT / "src" / "syncline"
     parts = {path.name + "/" for path in top.iterdir() if path.is_dir() and (path / "__init__.py").exists()}
     parts |= {path.name for path in top.glob("*.py")} - {"__init__.py", "__main__.py"}
-    assert parts - spans(section(read("architecture.md"), "Layers")) == set()
+    text = section(read("architecture.md"), "Layers")
+    assert parts - spans(text) == set()
+    (drawn,) = re.findall(r"(?:^    .*\n?)+", text, re.MULTILINE)
+    (layers,) = (
+        contract["layers"]
+        for contract in tomllib.loads((pages.ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"][
+            "contracts"
+        ]
+        if contract["id"] == "layers"
+    )
+    there = [[name for name in re.findall(r"\w+", layer) if {f"{name}/", f"{name}.py"} & parts] for layer in layers]
+    assert [re.findall(r"\w+", layer) for layer in drawn.split(">")] == [layer for layer in there if layer]
+
+
+def test_every_package_we_use_is_decided() -> None:
+    """A package that comes later may have a decision of its own."""
+    project = tomllib.loads((pages.ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    used = {re.split(r"[^\w.-]", line)[0] for line in project["dependencies"]}
+    decided = {word for page in sorted((pages.DOCS / "decisions").glob("*.md")) for word in spans(read(page))}
+    assert used - decided == set()

@@ -110,7 +110,11 @@ ROWS: dict[str, Row] = {
         {}, {"a": new("L")}, {"a": old("R")}, {"a": "=L", "a_clash": "=R"}, conflicts=(("created-both", "left"),)
     ),
     "created both, right newer": Row(
-        {}, {"a.b": old("L")}, {"a.b": new("R")}, {"a.b": "=R", "a_clash.b": "=L"}, conflicts=(("created-both", "right"),)
+        {},
+        {"a.b": old("L")},
+        {"a.b": new("R")},
+        {"a.b": "=R", "a_clash.b": "=L"},
+        conflicts=(("created-both", "right"),),
     ),
     "clash files on both sides in one run": Row(
         {"a": "1", "b": "2"},
@@ -119,9 +123,7 @@ ROWS: dict[str, Row] = {
         {"a": "=aL", "a_clash": "=aR", "b": "=bR", "b_clash": "=bL"},
         conflicts=(("changed-both", "left"), ("changed-both", "right")),
     ),
-    "created both, directories united": Row(
-        {}, {"d/l": "1"}, {"d/r": "2"}, {"d": "/", "d/l": "=1", "d/r": "=2"}
-    ),
+    "created both, directories united": Row({}, {"d/l": "1"}, {"d/r": "2"}, {"d": "/", "d/l": "=1", "d/r": "=2"}),
     # links
     "link created": Row({}, {"l": Link("nowhere")}, {}, {"l": "-> nowhere"}),
     "link to the root of the machine": Row({}, {}, {"l": Link("/etc")}, {"l": "-> /etc"}),
@@ -140,9 +142,7 @@ ROWS: dict[str, Row] = {
     "file to link": Row(ONE, {"a": Link("x")}, {}, {"a": "-> x"}, right_trash={"a": "=1"}),
     "link to file": Row(LINKED, {}, {"l": "1"}, {"l": "=1"}, left_trash={"l": "-> here"}),
     "file to directory": Row(ONE, {"a": None, "a/b": "2"}, {}, {"a": "/", "a/b": "=2"}, right_trash={"a": "=1"}),
-    "link to directory": Row(
-        LINKED, {}, {"l": None, "l/b": "2"}, {"l": "/", "l/b": "=2"}, left_trash={"l": "-> here"}
-    ),
+    "link to directory": Row(LINKED, {}, {"l": None, "l/b": "2"}, {"l": "/", "l/b": "=2"}, left_trash={"l": "-> here"}),
     "directory to file": Row(FOLDER, {"d": "3"}, {}, {"d": "=3"}, right_trash=WHOLE),
     "directory to link": Row(FOLDER, {}, {"d": Link("x")}, {"d": "-> x"}, left_trash=WHOLE),
     "empty directory to file": Row({"d": DIR}, {"d": "3"}, {}, {"d": "=3"}),

@@ -257,7 +257,9 @@ def test_a_run_killed_outside_of_its_journal_is_as_if_it_had_not_been_or_as_fini
 def test_a_first_run_killed_at_any_step_is_finished_by_the_next_one(parent: Forks, quick: Path) -> None:
     for moment in itertools.count(1, 1 if SWEEP == "all" else 5):
         pair = Pair(quick / str(moment))
-        pair.write({"a": "1", "d/b": "2", "both": File("left", at=90)}, {"c": "3", "e": DIR, "both": File("right", at=1)})
+        pair.write(
+            {"a": "1", "d/b": "2", "both": File("left", at=90)}, {"c": "3", "e": DIR, "both": File("right", at=1)}
+        )
         args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
         killed = parent.call(*args, kill=moment)
         if killed.code == 0:

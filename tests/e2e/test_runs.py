@@ -44,7 +44,8 @@ def copying(pair: Pair) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
-def test_a_second_run_is_turned_away_and_told_by_whom(pair: Pair) -> None:
+def test_a_second_run_is_turned_away_and_told_by_whom(quick: Path) -> None:
+    pair = Pair(quick)
     large(pair.left / "large")
     with copying(pair) as first:
         first.send_signal(signal.SIGSTOP)
@@ -60,7 +61,8 @@ def test_a_second_run_is_turned_away_and_told_by_whom(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_mid_copy_leaves_no_half_file(pair: Pair, number: signal.Signals) -> None:
+def test_a_signal_in_mid_copy_leaves_no_half_file(quick: Path, number: signal.Signals) -> None:
+    pair = Pair(quick)
     pair.write(left={"a": "1", "d/b": "2"})
     large(pair.left / "large")
     with copying(pair) as run:
@@ -99,8 +101,12 @@ def test_a_file_that_is_written_to_all_the_time_is_busy_and_the_rest_goes_on(pai
     pair.settled()
 
 
-@pytest.mark.parametrize("at", ["create", "write half", "finish", "flush", "rename park", "exchange", "rename to-trash"])
-@pytest.mark.parametrize("what", ["edit target", "edit target in place", "edit source", "delete source", "replace target"])
+@pytest.mark.parametrize(
+    "at", ["create", "write half", "finish", "flush", "rename park", "exchange", "rename to-trash"]
+)
+@pytest.mark.parametrize(
+    "what", ["edit target", "edit target in place", "edit source", "delete source", "replace target"]
+)
 def test_what_is_changed_during_a_run_is_never_lost(pair: Pair, parent: Forks, at: str, what: str) -> None:
     pair.write(left={"a": File("1", at=0), "gone": File("2", at=0), "still": "3"})
     args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
@@ -116,9 +122,8 @@ def test_what_is_changed_during_a_run_is_never_lost(pair: Pair, parent: Forks, a
     done = parent.call(*args, at=at, do=do)
     assert at in done.steps
     assert done.code in (0, 1, 4), str(done)
-    edited = {told for told in disk.read(pair.left).values() | disk.read(pair.right).values()} if False else set()
-    for root in (pair.left, pair.right):
-        edited |= {told for told in disk.read(root).values() if "edited" in told}
+    live = (*disk.read(pair.left).values(), *disk.read(pair.right).values())
+    edited = {told for told in live if "edited" in told}
     if what != "delete source" and at != "rename to-trash":
         assert edited, "what was just written must still be live"
     for _ in range(2):
@@ -157,7 +162,8 @@ def test_a_run_that_ended_while_another_was_about_to_begin_is_taken_into_account
     pair.settled()
 
 
-def test_a_reader_sees_the_old_or_the_new_content_and_never_nothing(pair: Pair) -> None:
+def test_a_reader_sees_the_old_or_the_new_content_and_never_nothing(quick: Path) -> None:
+    pair = Pair(quick)
     contents = [letter * 200_000 for letter in "abcdef"]
     pair.write(left={f"{number}": contents[0] for number in range(20)})
     pair.sync()

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e import disk
 from tests.e2e.disk import File, Link
 from tests.e2e.forks import Forks
-from tests.e2e.pair import Pair
+from tests.e2e.pair import UNPRIVILEGED, Pair, environment
 
 HOSTILE = (
     b"new\nline",
@@ -27,7 +27,7 @@ HOSTILE = (
     b" space at both ends ",
     b"trailing.",
     b"CON",
-    b'quote"\'`$(id)',
+    b"quote\"'`$(id)",
     b"back\\slash",
     "right \u202eot tfel".encode(),
     b".hidden",
@@ -97,9 +97,8 @@ def test_a_disk_that_fills_up_in_mid_run_loses_nothing(
     assert full.code in (0, 1, 4), str(full)  # 0: what came after that step needed no more room
     reasons = {problem["reason"] for problem in full.document["problems"]}
     assert reasons <= {"no-space", "target-changed"}, str(full)  # changed: a folder that could not be made is not there
-    for number in range(20):
-        found = (pair.right / f"old/{number}").read_text() if number != 19 or full.code else f"new {number}" * 1000
-        assert found in (f"old {number}" * 1000, f"new {number}" * 1000)
+    for number in range(19):
+        assert (pair.right / f"old/{number}").read_text() in (f"old {number}" * 1000, f"new {number}" * 1000)
     assert [name for name in disk.staged(pair.right) if name.startswith("new-")] == []
     disk.delete(os.fspath(filler))
     after = parent.call(*args)
@@ -116,9 +115,8 @@ def test_what_lies_in_an_unreadable_folder_is_not_taken_for_deleted(pair: Pair) 
     pair.sync()
     (pair.left / "d").chmod(0)
     pair.write(left={"c": "4"}, right={"d/b": "5", "d/new": "6"})
-    dropped = ["capsh", "--drop=cap_dac_override,cap_dac_read_search", "--", "-c", 'exec "$0" "$@"']
-    command = [*dropped, *pair.command("sync", pair.left, pair.right, "--json")]
-    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONPATH": "src"}, cwd=disk_root())
+    command = [*UNPRIVILEGED, *pair.command("sync", pair.left, pair.right, "--json")]
+    done = subprocess.run(command, capture_output=True, env=environment())
     assert done.returncode == 1, done.stderr
     assert b'"unreadable"' in done.stdout
     (pair.left / "d").chmod(0o755)
@@ -132,18 +130,13 @@ def test_what_lies_in_an_unreadable_folder_is_not_taken_for_deleted(pair: Pair) 
 @pytest.mark.root
 def test_an_unreadable_file_is_told_and_the_rest_goes_on(pair: Pair) -> None:
     pair.write(left={"a": File("1", 0), "b": "2"})
-    dropped = ["capsh", "--drop=cap_dac_override,cap_dac_read_search", "--", "-c", 'exec "$0" "$@"']
-    command = [*dropped, *pair.command("sync", pair.left, pair.right, "--json")]
-    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONPATH": "src"}, cwd=disk_root())
+    command = [*UNPRIVILEGED, *pair.command("sync", pair.left, pair.right, "--json")]
+    done = subprocess.run(command, capture_output=True, env=environment())
     assert done.returncode == 4, done.stderr
     assert b'"unreadable"' in done.stdout
     assert disk.read(pair.right) == {"b": "=2"}
     pair.sync()
     pair.settled()
-
-
-def disk_root() -> Path:
-    return Path(__file__).resolve().parents[2]
 
 
 def test_special_files_are_listed_and_never_opened(pair: Pair) -> None:
@@ -221,14 +214,30 @@ def test_a_link_planted_in_place_of_a_folder_is_not_followed(pair: Pair, tmp_pat
     assert pair.same() == {"d": f"-> {outside}"}
 
 
-@pytest.mark.parametrize("at", ["create", "write half", "flush", "rename publish", "rename park", "exchange", "rename to-trash", "set-properties", "make-directory", "remove-directory"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "create",
+        "write half",
+        "flush",
+        "rename publish",
+        "rename park",
+        "exchange",
+        "rename to-trash",
+        "set-properties",
+        "make-directory",
+        "remove-directory",
+    ],
+)
 def test_a_link_planted_during_a_run_is_not_followed(pair: Pair, tmp_path: Path, parent: Forks, at: str) -> None:
     outside = tmp_path / "outside"
     disk.write(outside, {"a": "1", "b": "2", "c": "3", "gone": "4", "empty": disk.DIR})
     pair.write(left={"d/a": "1", "d/b": File("2", 0o600), "d/gone": "4", "d/empty": disk.DIR})
     args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
     assert parent.call(*args).code == 0
-    pair.write(left={"d/a": "11", "d/b": disk.Touch(mode=0o644), "d/c": "3", "d/gone": None, "d/n/x": "5", "d/empty": None})
+    pair.write(
+        left={"d/a": "11", "d/b": disk.Touch(mode=0o644), "d/c": "3", "d/gone": None, "d/n/x": "5", "d/empty": None}
+    )
     before = disk.fingerprint(outside)
     plant = f"mv {pair.right}/d {pair.right}/moved && ln -s {outside} {pair.right}/d"
     done = parent.call(*args, at=at, do=plant)

@@ -10,7 +10,7 @@ from syncline.cli.call import Call
 from syncline.cli.options import as_json, examples
 
 if TYPE_CHECKING:
-    from syncline.cli.show import Screen
+    from syncline.cli.terminal import Screen
     from syncline.config.effective import ValueRow
 
 
@@ -103,5 +103,5 @@ def _show(screen: Screen, row: ValueRow, width: int) -> None:
         place = f"{row['file'].rpartition('/')[2]}:{row['line']}"
     if row["variables"]:
         place += f", from {', '.join(row['variables'])}"
-    idle = "" if row["in_force"] else "; not yet in force"
+    idle = "; does nothing yet" if not row["in_force"] else "" if row["settable"] else "; cannot be changed yet"
     screen.line(f"  {row['key']:<{width}}  ", (text, "cyan"), (f"  ({place}{idle})", "dim"))

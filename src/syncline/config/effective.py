@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from pydantic import BaseModel, SecretStr
 
 from syncline.config import Study, schema
-from syncline.config.parse import Reading, shown
+from syncline.config.parse import Reading, located, shown
 from syncline.config.text import Path, dotted
 from syncline.config.values import ConfiguredJob
 from syncline.config.variables import MESSAGES
@@ -22,7 +22,7 @@ _SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL", re.IGNORECASE)
 class ValueRow(TypedDict):
     """One value. `origin`: default, file or environment; `variables` are those it was made of.
 
-    `in_force`: whether this version does anything with it.
+    `in_force`: whether this version does what it says; `settable`: whether another value would be taken.
     """
 
     key: str
@@ -33,6 +33,7 @@ class ValueRow(TypedDict):
     variables: list[str]
     secret: bool
     in_force: bool
+    settable: bool
 
 
 def rows(study: Study) -> list[ValueRow]:
@@ -52,7 +53,7 @@ def _of_file(reading: Reading) -> Iterator[ValueRow]:
 def _block(
     reading: Reading, path: Path, block: BaseModel, idle: frozenset[str], within: str = ""
 ) -> Iterator[ValueRow]:
-    for name in type(block).model_fields:
+    for name in _names(block):
         value = getattr(block, name)
         inner, key = (*path, name), f"{within}{name}"
         if value is None and inner not in reading.document.lines and isinstance(block, schema.MirrorRule):
@@ -64,15 +65,26 @@ def _block(
                 yield from _block(reading, (*inner, number), item, idle, f"{key}.")
         elif isinstance(value, dict) and value:
             for each in value:
-                yield _row(reading, (*inner, each), each, value[each], key not in idle)
+                yield _row(reading, (*inner, each), key, value[each], idle)
         else:
-            yield _row(reading, inner, key, value, key not in idle)
+            yield _row(reading, inner, key, value, idle)
 
 
-def _row(reading: Reading, path: Path, key: str, value: Any, in_force: bool) -> ValueRow:
+def _names(block: BaseModel) -> list[str]:
+    """The keys of a block, a job's folders directly behind its kind."""
+    names = list(type(block).model_fields)
+    if isinstance(block, schema.Job):
+        first = ["kind", *schema.ROOTS[block.kind]]
+        names = first + [name for name in names if name not in first]
+    return names
+
+
+def _row(reading: Reading, path: Path, key: str, value: Any, idle: frozenset[str]) -> ValueRow:
     document = reading.document
     there = path in document.lines
     used = sorted({name for place, names in document.variables.items() if place[: len(path)] == path for name in names})
+    if path[0] == "jobs" and key in ("left", "right", "source", "target"):
+        value = located(value, document.file)
     secret = isinstance(value, SecretStr) or any(_SECRET_NAME.search(name) for name in used)
     return {
         "key": dotted(path),
@@ -82,7 +94,8 @@ def _row(reading: Reading, path: Path, key: str, value: Any, in_force: bool) -> 
         "line": document.lines[path] if there else None,
         "variables": used,
         "secret": secret,
-        "in_force": in_force,
+        "in_force": key not in idle or key in schema.FIXED,
+        "settable": key not in idle,
     }
 
 
@@ -108,4 +121,5 @@ def _of_plain(study: Study, job: ConfiguredJob) -> Iterator[ValueRow]:
             "variables": [name],
             "secret": name in MESSAGES,
             "in_force": name not in MESSAGES,
+            "settable": name not in MESSAGES,
         }

@@ -319,5 +319,8 @@ NOT_YET: Mapping[str, frozenset[str]] = {
 }
 """Keys that nothing reads yet, per block: another value than the default is refused. Take a key out when it works."""
 
+FIXED = frozenset({"trash.replaced", "properties", "durability", "verify", "bandwidth", "cross_filesystems"})
+"""Those of them whose default is what is done; the others do nothing."""
+
 SECRETS = frozenset({("daemon", "password"), ("notify", "targets")})
 """Where secrets stand: never shown, never in a message, never kept."""

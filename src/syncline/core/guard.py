@@ -78,7 +78,7 @@ def objections(actions: Collection[Action], plan_id: str, seen: Situation) -> li
                 Objection(
                     Guard.FIRST_MIRROR_EXTRAS,
                     f"{len(extras)} names ({files} files) stand only in the target and would go",
-                    f"{approve}; or say --extras keep",
+                    f"{approve}; or say what becomes of them: --extras keep, trash or delete",
                     plan_id,
                 )
             )

@@ -26,6 +26,8 @@ class Side(StrEnum):
     LEFT = "left"
     RIGHT = "right"
 
+    __hash__ = str.__hash__  # Enum's own is a function in Python, and sides are keys everywhere
+
     @property
     def other(self) -> Side:
         return Side.RIGHT if self is Side.LEFT else Side.LEFT

@@ -186,7 +186,7 @@ def _plan(
             free_bytes={side: space[side].free_bytes if side in space else None for side in SIDES},
             free_inodes={side: space[side].free_inodes if side in space else None for side in SIDES},
             mirror=not job.kind.writes_left,
-            first=files == 0,
+            first=files == 0 and "extras" not in job.options,  # who said what becomes of them need not be asked
             source_empty=counts.left == 0 and _only_directories(wanted, Side.LEFT),
             target_empty=counts.right == 0,
             limits=job.settings.limits,

@@ -98,7 +98,7 @@ def _copy_once(
 ) -> Iterator[int | Copied]:
     reader = source.open(place.path)
     try:
-        if not same_file(expect, reader.entry):
+        if not same_file(expect, reader.opened):
             raise PathError(Reason.CHANGED_WHILE_COPIED, place.path, "changed after the plan was made")
         writer = target.create(staged)
         try:

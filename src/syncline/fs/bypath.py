@@ -91,7 +91,7 @@ class PathRoot:
             except PathError:
                 os.close(fd)
                 raise
-        return FileReader(fd, path, status.st_size, self._look, self._translator(path))
+        return FileReader(fd, path, self._entry_of(status), self._look, self._translator(path))
 
     def listing(self, path: RelPath) -> tuple[bytes, list[str]] | None:
         names = components(path)
@@ -149,9 +149,10 @@ class PathRoot:
             where = self._free(path)
             fd = os.open(where, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o600)
 
-        def settle(fd: int, mtime_ns: int | None, mode: int | None) -> Entry:
+        def settle(fd: int, mtime_ns: int | None, mode: int | None) -> tuple[Entry, os.stat_result]:
             self._set(where, os.fstat(fd), mtime_ns, mode)
-            return self._look(fd)
+            status = os.fstat(fd)
+            return self._entry_of(status), status
 
         def discard(written: os.stat_result) -> None:
             if os.path.samestat(written, os.lstat(where)):
@@ -327,7 +328,10 @@ class PathRoot:
         return self._weakened(entry_of(os.lstat(where), self._device, self._capabilities))
 
     def _look(self, fd: int) -> Entry:
-        return self._weakened(entry_of(os.fstat(fd), self._device, self._capabilities))
+        return self._entry_of(os.fstat(fd))
+
+    def _entry_of(self, status: os.stat_result) -> Entry:
+        return self._weakened(entry_of(status, self._device, self._capabilities))
 
     def _weakened(self, entry: Entry) -> Entry:
         step_ns = self._capabilities.granularity_ns

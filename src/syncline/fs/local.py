@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Callable, Sequence
 
 from syncline.core.model import PERMISSIONS, Entry, Kind, Reason, RelPath
@@ -98,7 +99,7 @@ class LocalRoot:
             except PathError:
                 os.close(fd)
                 raise
-        return FileReader(fd, path, status.st_size, self._look, self._translator(path))
+        return FileReader(fd, path, self._entry_of(status), self._look, self._translator(path))
 
     def listing(self, path: RelPath) -> tuple[bytes, list[str]] | None:
         names = components(path)
@@ -293,7 +294,10 @@ class LocalRoot:
         return entry_of(status, self._device, self._capabilities)
 
     def _look(self, fd: int) -> Entry:
-        return entry_of(os.fstat(fd), self._device, self._capabilities)
+        return self._entry_of(os.fstat(fd))
+
+    def _entry_of(self, status: os.stat_result) -> Entry:
+        return entry_of(status, self._device, self._capabilities)
 
     def _making(self, path: RelPath) -> tuple[str, ...]:
         names = named(path)
@@ -319,9 +323,14 @@ class LocalRoot:
                 raise
         return self._directories.open_at(name, _LOOK, above)  # not to be read, but its owner may set its mode
 
-    def _settle(self, fd: int, mtime_ns: int | None, mode: int | None) -> Entry:
-        self._set(fd, os.fstat(fd), mtime_ns, mode)
-        return self._look(fd)
+    def _settle(self, fd: int, mtime_ns: int | None, mode: int | None) -> tuple[Entry, os.stat_result]:
+        """Set times and mode of a file just made, which has no other mode bits yet."""
+        if mode is not None and self._capabilities.mode:
+            os.chmod(fd, mode & PERMISSIONS)
+        if mtime_ns is not None:
+            os.utime(fd, ns=(time.time_ns(), mtime_ns))
+        status = os.fstat(fd)
+        return self._entry_of(status), status
 
     def _set(self, fd: int, status: os.stat_result, mtime_ns: int | None, mode: int | None) -> None:
         """Set times and mode; set-id and sticky bits stay as they are."""

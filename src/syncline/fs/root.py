@@ -60,7 +60,9 @@ class Writer(Protocol):
 
 
 class Reader(Protocol):
-    """An open regular file."""
+    """An open regular file. `opened` is what fstat said at opening."""
+
+    opened: Entry
 
     @property
     def entry(self) -> Entry:

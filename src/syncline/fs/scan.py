@@ -90,7 +90,7 @@ def pack_directory(fd: int, device: int, *, stamps: bool, inodes: bool, at_top: 
 
 def clamped(time_ns: int) -> int:
     """`time_ns`, or the nearest time a record can hold."""
-    return min(max(time_ns, EARLIEST_NS), LATEST_NS)
+    return time_ns if EARLIEST_NS <= time_ns <= LATEST_NS else min(max(time_ns, EARLIEST_NS), LATEST_NS)
 
 
 def _holds_marker(fd: int) -> bool | None:

@@ -18,11 +18,10 @@ _SEQUENTIAL_BYTES = 4 << 20
 class FileReader:
     """An open regular file. `look` is what its descriptor's stat says, as an entry."""
 
-    def __init__(self, fd: int, path: str, size: int, look: Callable[[int], Entry], translate: Translate) -> None:
-        """`size` is what the descriptor's stat said at opening."""
+    def __init__(self, fd: int, path: str, opened: Entry, look: Callable[[int], Entry], translate: Translate) -> None:
         self._fd = fd
         self._path = path
-        self._size = size
+        self.opened = opened
         self._fresh = True
         self._look = look
         self._translate = translate
@@ -38,7 +37,7 @@ class FileReader:
             raise self._translate(error, "could not be read") from error
 
     def blocks(self, size: int = 1 << 20) -> Iterator[bytes]:
-        expected = self._size if self._fresh else self.entry.size
+        expected = self.opened.size if self._fresh else self.entry.size
         if expected >= _SEQUENTIAL_BYTES and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         position = 0
@@ -76,7 +75,7 @@ class FileWriter:
         self,
         fd: int,
         path: str,
-        settle: Callable[[int, int | None, int | None], Entry],
+        settle: Callable[[int, int | None, int | None], tuple[Entry, os.stat_result]],
         discard: Callable[[os.stat_result], None],
         translate: Translate,
     ) -> None:
@@ -91,8 +90,12 @@ class FileWriter:
         self._close()
 
     def write(self, data: bytes | memoryview) -> None:
-        left = memoryview(data)
         try:
+            count = os.write(self._fd, data)
+            self._written += count
+            if count == len(data):
+                return
+            left = memoryview(data)[count:]
             while left:
                 count = os.write(self._fd, left)
                 if count == 0:
@@ -108,14 +111,13 @@ class FileWriter:
 
     def finish(self, *, mtime_ns: int | None, mode: int | None) -> Entry:
         try:
-            entry = self._settle(self._fd, mtime_ns, mode)
+            entry, written = self._settle(self._fd, mtime_ns, mode)
             if entry.size != self._written:
                 raise PathError(
                     Reason.UNREADABLE,
                     self._path,
                     f"could not be written: of {self._written} bytes the file system kept {entry.size}",
                 )
-            written = os.fstat(self._fd)
         except OSError as error:
             self.abandon()
             raise self._translate(error, "could not be written") from error

@@ -37,7 +37,7 @@ CREATE INDEX job_pair ON job (left_path, right_path);
 -- The base: what each side of a directory looked like when both agreed. One row per directory.
 -- Short columns stand first: SQLite walks a row from the front, and the blobs may fill several pages.
 CREATE TABLE directory (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: a run that forgets a row still knows its number
     job        INTEGER NOT NULL REFERENCES job (key) ON DELETE CASCADE,
     parent     INTEGER,                          -- row of the directory it lies in; NULL: the root
     attention  INTEGER NOT NULL DEFAULT 0,       -- 1: to be looked at again although its bytes did not change

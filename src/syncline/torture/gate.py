@@ -215,6 +215,10 @@ class _GatedReader:
         self._passing = passing
 
     @property
+    def opened(self) -> Entry:
+        return self._reader.opened
+
+    @property
     def entry(self) -> Entry:
         return self._reader.entry
 

@@ -131,17 +131,13 @@ def source_untouched(before: Sight, after: Sight) -> None:
         raise Broken("a mirror never writes to its source", f"{sorted(changed)[:3]!r}")
 
 
-def one_side_only(base: Tree, before: Sight, after: Sight) -> None:
-    """A path changed on one side only ends as that side has it, on both; an untouched side is not touched."""
-    left, right = before.tree("left"), before.tree("right")
-    if same_trees(left, base) or same_trees(right, base):
-        untouched = "right" if same_trees(left, base) else "left"
-        quiet = "left" if untouched == "right" else "right"
-        # `quiet` has not changed: all that happens, happens to it; the side that changed stays as it is
-        if not same_stamped(before.tree(untouched), after.tree(untouched)):
-            raise Broken(
-                "one side changed, so only the other is touched", f"{untouched} was changed, {quiet} had nothing new"
-            )
+def one_side_only(agreed: Sight, before: Sight, after: Sight) -> None:
+    """A path changed on one side only ends as that side has it, on both; where one side did not change at all, the
+    other one is not touched."""
+    for quiet_side, other in (("left", "right"), ("right", "left")):
+        if agreed.tree(quiet_side) == before.tree(quiet_side) and before.tree(other) != after.tree(other):
+            raise Broken("only one side changed, so only the other is touched", f"{other} was touched as well")
+    base, left, right = agreed.tree("left"), before.tree("left"), before.tree("right")
     for path in base.keys() | left.keys() | right.keys():
         here = (base.get(path), left.get(path), right.get(path))
         if any(node is not None and node.kind != "file" for node in here) or not _plain_above(path, base, left, right):
@@ -159,8 +155,9 @@ def one_side_only(base: Tree, before: Sight, after: Sight) -> None:
                 )
 
 
-def both_kept_once(base: Tree, before: Sight, after: Sight) -> None:
+def both_kept_once(agreed: Sight, before: Sight, after: Sight) -> None:
     """Two different edits of one file: one keeps the name, the other becomes exactly one clash file, on both sides."""
+    base = agreed.tree("left")
     left, right = before.tree("left"), before.tree("right")
     for path in left.keys() & right.keys():
         here = (base.get(path), left[path], right[path])
@@ -234,10 +231,6 @@ def same_trees(one: Tree, two: Tree) -> bool:
     return one.keys() == two.keys() and all(same_node(node, two[path]) for path, node in one.items())
 
 
-def same_stamped(one: Tree, two: Tree) -> bool:
-    return one == two
-
-
 def _plain_above(path: str, *trees: Tree) -> bool:
     """Whether every name above a path is a directory, or absent, in all of these trees."""
     above = path
@@ -257,15 +250,3 @@ def _shown(node: Node | None) -> str:
 def _told(contents: set[bytes], ledger: Ledger) -> str:
     return ", ".join(f"{content[:30]!r} (born at {ledger.born[content]})" for content in sorted(contents)[:3])
 
-
-def sides(kind: str) -> dict[str, str]:
-    """The names of the roots of a kind of job, by side."""
-    return {
-        Side.LEFT.value: "source" if kind == "mirror" else "left",
-        Side.RIGHT.value: "target" if kind == "mirror" else "right",
-    }
-
-
-def stray(path: str) -> bool:
-    """Whether something of ours lies where it should not."""
-    return os.path.basename(path).startswith(("new-", "swap-", "parked-"))

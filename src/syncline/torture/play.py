@@ -36,7 +36,7 @@ from syncline.torture import oracle
 from syncline.torture.case import Case, Op
 from syncline.torture.gate import Crash, Fault, Gate, GatedConnection, GatedRoot
 from syncline.torture.oracle import Broken, Ran, Sight
-from syncline.torture.users import Tree, Users, tree_at
+from syncline.torture.users import Users, tree_at
 
 Run = Callable[["World", Gate, str | None, bool], Ran]
 """Lets the engine run once behind a gate: world, gate, the plan that is approved, whether to adopt."""
@@ -52,7 +52,7 @@ class World:
     state: str
     options: dict[str, Any]
     capabilities: Capabilities
-    base: Tree | None = None
+    base: Sight | None = None
     begun: set[tuple[str, str]] = field(default_factory=set)
     runs: int = 0
     log: list[str] = field(default_factory=list)
@@ -187,8 +187,7 @@ def _after_good(world: World, ran: Ran, before: Sight, after: Sight) -> None:
     if world.base is not None and clean and world.gentle and ran.plan is not None and not ran.plan.first:
         oracle.one_side_only(world.base, before, after)
         oracle.both_kept_once(world.base, before, after)
-    agreed = after.tree("left")
-    world.base = agreed if clean and oracle.same_trees(agreed, after.tree("right")) else None
+    world.base = after if clean and oracle.same_trees(after.tree("left"), after.tree("right")) else None
 
 
 def _told(ran: Ran, gate: Gate) -> None:
@@ -213,12 +212,17 @@ def _plan(world: World) -> None:
 
 def _settle(world: World) -> None:
     """With no further edits both sides come in step within two runs, and then nothing happens any more."""
-    for _ in range(2):
+    excuse = True
+    for number in range(3):
         ran = sync(world, {})
-        if not ran.good:
+        if not ran.good or ran.plan is None:
             raise Broken("convergence", f"{ran.outcome} {ran.error} {ran.said}")
-        if ran.plan is None or not ran.plan.conflicts:
+        if not ran.plan.actions:
             break
+        if number == 2 or (number == 1 and not excuse):
+            raise Broken("convergence", f"run {number + 1} still does {list(ran.plan.actions)[:3]}")
+        # what a hard link shows on one side only, and what a clash holds inside, is seen by the second run
+        excuse = bool(ran.plan.conflicts) or _linked(world)
     excused = reported(world)
     after = world.look()
     quick = world.options.get("compare") == "quick"
@@ -234,6 +238,15 @@ def _settle(world: World) -> None:
             raise Broken("convergence", f"{again.outcome} {list(again.plan.actions) if again.plan else again.error}")
     else:
         oracle.quiet(again, after, world.look())
+
+
+def _linked(world: World) -> bool:
+    sight = world.look()
+    for side in ("left", "right"):
+        inodes = [node.inode for node in sight.tree(side).values() if node.kind == "file"]
+        if len(set(inodes)) < len(inodes):
+            return True
+    return False
 
 
 def _ignored(world: World, after: Sight) -> list[str]:
