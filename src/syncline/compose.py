@@ -6,7 +6,7 @@ import os
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from difflib import get_close_matches
 from types import TracebackType
@@ -15,8 +15,9 @@ from typing import Any, Self
 from syncline import engine
 from syncline.config.identity import remembered, settle
 from syncline.config.values import Configuration, ConfiguredJob
+from syncline.core import filters
 from syncline.core.guard import Limits
-from syncline.core.model import SIDES, Event, Guard, Objection, Plan, Policy, Side
+from syncline.core.model import SIDES, Event, Guard, Objection, Plan, Policy, RelPath, Side
 from syncline.core.policy import Extras
 from syncline.engine import Ask, World
 from syncline.errors import RunRefused, UsageError
@@ -42,7 +43,9 @@ _VALUES: Mapping[str, Callable[[Any], object]] = {
     "props_both": Policy,
     "extras": Extras,
     "ignore": tuple,
+    "limits": lambda limits: Limits(**limits),
     "rules": lambda rules: tuple(map(_rule, rules)),
+    "compare": lambda said: _one_of(said, "quick", "hash"),
 }
 """How stored options become settings, where they are not stored as they are."""
 
@@ -174,7 +177,7 @@ class Desk:
         """What a run of the job would do now; changes nothing. Raises: RunRefused, RootLost."""
         world = self._world(job)
         try:
-            return engine.plan(job, world, ask)
+            return engine.plan(self._without_state(job), world, ask)
         finally:
             _close(world)
 
@@ -201,7 +204,7 @@ class Desk:
                 reserved = [each.name for each in self._configuration.jobs]
                 record = settle(self.store, world.record, job.name, job.options, adhoc=job.adhoc, reserved=reserved)
                 world.record = record
-            yield from carry_out(job, world, ask)
+            yield from carry_out(self._without_state(job), world, ask)
         finally:
             _close(world)
 
@@ -222,6 +225,18 @@ class Desk:
             stopped=self._interrupted,
             filesystems={side: filesystem_id(job.root(side)) for side in SIDES},
         )
+
+    def _without_state(self, job: Job) -> Job:
+        """The job with the state directory out of its scope, should that lie in one of its roots: it changes while it
+        is copied, and what is copied would be one more state."""
+        state = os.path.realpath(os.path.dirname(self.store.path))
+        roots = [os.path.realpath(job.root(side)) for side in SIDES]
+        inside = [os.path.relpath(state, root) for root in roots if state.startswith(root.rstrip(os.sep) + os.sep)]
+        if not inside:
+            return job
+        settings: Any = job.settings
+        patterns = [filters.exactly(RelPath(path.replace(os.sep, "/"))) for path in inside]
+        return replace(job, settings=replace(settings, ignore=(*settings.ignore, *patterns)))
 
     def _from_configuration(self, said: ConfiguredJob) -> Job:
         """A configured job with the identity that its memory has; a new one keeps its identity as long as the desk."""
@@ -362,18 +377,28 @@ def _stored(kind: JobKind, given: Mapping[str, object]) -> Options:
     for name, value in given.items():
         if name not in known:
             raise UsageError(f"a {kind.name} job has no option {name!r}")
-        stored[name] = list(value) if isinstance(value, tuple) else value
+        stored[name] = (
+            list(value) if isinstance(value, tuple) else asdict(value) if isinstance(value, Limits) else value
+        )
     return stored
 
 
 def _settings(kind: JobKind, options: Options) -> Settings:
-    values: dict[str, Any] = {
-        name: _VALUES[name](value) if name in _VALUES else value for name, value in options.items()
-    }
-    if "limits" in values:
-        values["limits"] = Limits(**values["limits"])
+    """The settings these options make. Raises: UsageError: one of them has a value it cannot have."""
+    values: dict[str, Any] = {}
+    for name, value in options.items():
+        try:
+            values[name] = _VALUES[name](value) if name in _VALUES else value
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{name} cannot be {value!r}: {error}") from error
     settings: Settings = kind.settings(**values)
     return settings
+
+
+def _one_of(said: str, *allowed: str) -> str:
+    if said not in allowed:
+        raise ValueError(f"it is one of {', '.join(allowed)}")
+    return said
 
 
 def _rule(said: Mapping[str, Any]) -> PathRule:

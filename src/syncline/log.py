@@ -37,8 +37,8 @@ def setup(
     *,
     level: str = "info",
     format: str = "text",
-    max_bytes: int = MAX_BYTES,
-    keep: int = KEEP,
+    max_bytes: int | None = None,
+    keep: int | None = None,
     file: str | None = None,
 ) -> None:
     """Let everything that is logged from now on go to the log in `state_dir`, with `verbose` to standard error too.
@@ -52,7 +52,9 @@ def setup(
     logger.setLevel(getattr(logging, level.upper()))
     logger.propagate = False
     lines = _JsonLines() if format == "json" else _Lines()
-    logger.addHandler(_File(path(state_dir) if file is None else file, write, lines, max_bytes, keep))
+    place = path(state_dir) if file is None else file
+    size, files = MAX_BYTES if max_bytes is None else max_bytes, KEEP if keep is None else keep
+    logger.addHandler(_File(place, write, lines, size, files))
     if verbose:
         logger.addHandler(_Screen())
 

@@ -54,7 +54,7 @@ class Home:
     def setup(self, **environment: str) -> Setup:
         return Setup(str(self.file), environment, str(self.folder))
 
-    def load(self, *, keep: bool = False, **environment: str) -> Configuration:
+    def load(self, keep: bool = False, /, **environment: str) -> Configuration:
         return config.load(self.setup(**environment), str(self.state), keep=keep)
 
     def faults(self, text: str, **environment: str) -> list[str]:

@@ -35,7 +35,7 @@ log: {level: info}
 @pytest.mark.parametrize(
     ("path", "value", "before", "after"),
     [
-        (("jobs", "office", "left"), "/srv/new", '    left: "/srv/share"        #', "    left: /srv/new"),
+        (("jobs", "office", "left"), "/srv/new", '    left: "/srv/share"        #', '    left: "/srv/new"'),
         (("jobs", "office", "trash", "max_size"), "1GB", "max_size: 20MB}   # small", "max_size: 1GB}"),
         (("log", "level"), "debug", "log: {level: info}", "log: {level: debug}"),
     ],

@@ -49,7 +49,7 @@ def test_variables(text, value, told):
 
 
 def test_a_variable_may_be_a_number_or_yes_or_no(home):
-    home.write(JOB.format("/one") + "    limits: {deletes: ${N}}\n    ignore_litter: ${F}\n")
+    home.write(JOB.format("/one") + '    limits: {deletes: "${N}"}\n    ignore_litter: ${F}\n')
     (job,) = home.load(N="7", F="false").jobs
     assert job.options == {"limits": {"deletes": 7}, "ignore_litter": False}
 
@@ -64,6 +64,7 @@ def test_a_variable_may_be_a_number_or_yes_or_no(home):
         ("ignore: [*.tmp]\n", 1, "must stand in quotes"),
         ("ignore:\n  - !keep\n", 2, "must stand in quotes"),
         ("a: @x\n", 1, "must stand in quotes"),
+        ("a: 1\nb: {c: ${X}}\n", 2, "${NAME} must stand in quotes"),
         ("a: \x01\n", 1, "no YAML text"),
         ("[" * 5000, 1, "nested too deeply"),
         ("a: &x [*x]\n", 1, "contains itself"),
@@ -76,7 +77,9 @@ def test_what_is_no_text_of_ours(text, line, told):
 
 
 def test_aliases_are_taken_but_not_bombs(home):
-    home.write(JOB.format("/one") + '    ignore: &list ["*.tmp"]\n  b: {kind: mirror, source: /x, target: /y, ignore: *list}\n')
+    home.write(
+        JOB.format("/one") + '    ignore: &list ["*.tmp"]\n  b: {kind: mirror, source: /x, target: /y, ignore: *list}\n'
+    )
     assert [job.options["ignore"] for job in home.load().jobs] == [["*.tmp"], ["*.tmp"]]
     bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))
     (fault,) = read(bomb, "f", {}).faults
@@ -114,7 +117,9 @@ def test_a_file_that_everyone_may_write_is_refused(home):
 
 def test_folders_are_relative_to_the_file_and_tilde_is_home(home, monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
-    home.write("jobs:\n  a: {kind: twoway, left: sub/x, right: ~/y}\n  b: {kind: mirror, source: ../x, target: /z/../t}\n")
+    home.write(
+        "jobs:\n  a: {kind: twoway, left: sub/x, right: ~/y}\n  b: {kind: mirror, source: ../x, target: /z/../t}\n"
+    )
     one, two = home.load().jobs
     assert (one.left.path, one.right.path) == (f"{home.folder}/sub/x", "/home/ada/y")
     assert (two.left.path, two.right.path) == (f"{home.folder.parent}/x", "/t")

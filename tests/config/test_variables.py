@@ -39,7 +39,9 @@ def test_a_line_that_is_none(home, text, line):
 
 
 def test_plain_variables_make_a_mirror(home, monkeypatch):
-    home.write("SOURCE_DIR=pictures\nDEST_DIR=/media/usb/p\nMOUNT_POINT=/media/usb\nLOG_FILE=~/s.log\nMGS=MG1\n", ".env")
+    home.write(
+        "SOURCE_DIR=pictures\nDEST_DIR=/media/usb/p\nMOUNT_POINT=/media/usb\nLOG_FILE=~/s.log\nMGS=MG1\n", ".env"
+    )
     monkeypatch.setenv("HOME", "/home/ada")
     found = plain(home, monkeypatch, DEST_DIR="/media/other")
     (job,) = found.jobs

@@ -1,8 +1,8 @@
 """A process that has syncline imported and forks a child for each call: the command line without its starting time.
 
-A child can be told to kill itself at a step, or to do something else first. Steps are all calls that change a root, in the order in which they are
-made, and all commits to the state; they are counted by standing in the two places where roots are opened and the state
-is written, and everything goes on to the real ones.
+A child can be told to kill itself at a step, or to do something else first. Steps are all calls that change a root, in
+the order in which they are made, and all commits to the state; they are counted by standing in the two places where
+roots are opened and the state is written, and everything goes on to the real ones.
 """
 
 from __future__ import annotations

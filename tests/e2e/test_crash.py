@@ -231,7 +231,7 @@ def test_a_recovery_that_is_killed_twice_is_finished_by_the_next_one(
 
 
 def twice(recovery: list[str]) -> list[tuple[int, int]]:
-    """Moments to kill a recovery, and moments to kill the one that follows: the second sooner or later than the first."""
+    """Moments to kill a recovery, each with a moment to kill the one that follows: sooner or later."""
     last = len(recovery)
     if SWEEP == "all":
         return [(first, max(1, last // 3)) for first in range(1, last + 1)]

@@ -32,7 +32,7 @@ class Done:
 @pytest.fixture(scope="module")
 def done(fast: Path) -> Iterator[Done]:
     pair = Pair(Path(tempfile.mkdtemp(dir=fast)))
-    pair.write(left={**BALLAST, **{name: disk.DIR for name in ROWS}})
+    pair.write(left={**BALLAST, **dict.fromkeys(ROWS, disk.DIR)})
     for name, row in ROWS.items():
         disk.write(pair.left / name, row.base)
     pair.sync()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from syncline.fs.probe import Probed
+from syncline.fs.root import Root as Probed
 from tests.fs.roots import MEMORY, ROOTS
 
 VARIANTS = [*ROOTS, *(["local-memory"] if os.path.isdir(MEMORY) else [])]

@@ -10,7 +10,7 @@ from syncline.core.model import Entry, RelPath
 from syncline.core.names import NameRules
 from syncline.fs.bypath import PathRoot
 from syncline.fs.local import LocalRoot
-from syncline.fs.probe import Probed
+from syncline.fs.root import Root as Probed
 from syncline.fs.root import Capabilities
 
 STRONG = Capabilities(filesystem="ext4")

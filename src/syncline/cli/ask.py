@@ -46,7 +46,7 @@ def history(call: Call, job: str | None, limit: int, json: bool) -> int:
     from syncline import queries
     from syncline.cli import show, terminal
 
-    with looking(call) as desk:
+    with looking(call, jobs=False) as desk:
         rows = queries.history(desk.store, job, limit)
         if json:
             call.answer({"runs": rows})
@@ -66,7 +66,7 @@ def show(call: Call, run: str, verbose: bool, json: bool) -> int:
     from syncline.cli import show as showing
     from syncline.cli import terminal
 
-    with looking(call) as desk:
+    with looking(call, jobs=False) as desk:
         found = queries.show(desk.store, run)
         if json:
             call.pour(found.chunks())
@@ -76,11 +76,12 @@ def show(call: Call, run: str, verbose: bool, json: bool) -> int:
 
 
 @contextmanager
-def looking(call: Call) -> Iterator[Desk]:
-    """A desk that changes nothing."""
-    from syncline.compose import Desk
+def looking(call: Call, *, jobs: bool = True) -> Iterator[Desk]:
+    """A desk that changes nothing. Without `jobs` the configuration is not read: it knows what is remembered."""
+    from syncline.compose import NO_CONFIGURATION, Desk
 
-    with Desk.open(call.state_dir(), write=False, configuration=call.configuration()) as desk:
+    configuration = call.configuration() if jobs else NO_CONFIGURATION
+    with Desk.open(call.state_dir(), write=False, configuration=configuration) as desk:
         for note in desk.notes:
             call.say(f"syncline: {note}")
         yield desk

@@ -108,7 +108,7 @@ def _jobs(reading: Reading, data: Any) -> None:
         kind = said.get("kind")
         if kind is None:
             document.fault(path, f"missing key kind, one of {', '.join(schema.KINDS)}")
-        elif kind not in schema.KINDS:
+        elif not isinstance(kind, str) or kind not in schema.KINDS:
             meant = _meant(str(kind), schema.KINDS)
             document.fault((*path, "kind"), f"expects one of {', '.join(schema.KINDS)}, not {str(kind)!r}{meant}")
         if not isinstance(kind, str) or kind not in schema.KINDS:  # what it is most likely meant to be

@@ -190,21 +190,21 @@ class History(Block):
 
 
 class MirrorRule(Block):
-    """What holds for the paths of one pattern."""
+    """What holds for the paths of one pattern. What is not said is None; a key without a value is a fault."""
 
     match: Match
-    ignore: Flag | None = None
+    ignore: Annotated[bool | None, PlainValidator(_flag)] = None
 
 
 class Rule(MirrorRule):
-    changed_both: ContentPolicy | None = None
-    created_both: ContentPolicy | None = None
-    props_both: PropertyPolicy | None = None
+    changed_both: Annotated[str | None, PlainValidator(_policy(CONTENT_POLICIES))] = None
+    created_both: Annotated[str | None, PlainValidator(_policy(CONTENT_POLICIES))] = None
+    props_both: Annotated[str | None, PlainValidator(_policy(PROPERTY_POLICIES))] = None
 
 
 class When(Block):
     drive: Text
-    every: Duration | None = None
+    every: Annotated[float | None, PlainValidator(_spelt(parse_duration, "a duration"))] = None
 
 
 class Job(Block):
@@ -258,11 +258,12 @@ def _secret(value: Any) -> SecretStr:
 
 
 Secret = Annotated[SecretStr, PlainValidator(_secret)]
+OptionalSecret = Annotated[SecretStr | None, PlainValidator(_secret)]
 
 
 class Daemon(Block):
     listen: Address = "127.0.0.1:8385"
-    password: Secret | None = None
+    password: OptionalSecret = None
 
 
 class Notify(Block):

@@ -73,7 +73,7 @@ def read(text: str, file: str, variables: Mapping[str, str]) -> Document:
             node: Node | None = yaml.compose(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
-        document.fault((), _told(error), line=line)
+        document.fault((), _told(error, "".join(text.split("\n")[line - 1 : line])), line=line)
     except (YAMLError, ValueError) as error:
         document.fault((), f"this is no YAML text: {str(error).splitlines()[0]}")
     except RecursionError:
@@ -203,10 +203,12 @@ def _line(node: Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _told(error: MarkedYAMLError) -> str:
+def _told(error: MarkedYAMLError, line: str) -> str:
     problem = str(error.problem or "this is no YAML text")
     if "undefined alias" in problem or ("cannot start any token" in problem and "\\t" not in problem):
         return f"{problem}; a value that begins with such a character must stand in quotes"
+    if "${" in line:
+        return f"{problem}; within {{ }} or [ ] a ${{NAME}} must stand in quotes"
     if "another document" in problem:
         return "there is more than one document in this file ('---')"
     return problem

@@ -46,6 +46,11 @@ def check(pattern: str) -> None:
         raise ValueError(f"the pattern {pattern!r} is not valid: it stands for no path")
 
 
+def exactly(path: RelPath) -> str:
+    """The pattern of one directory and nothing else."""
+    return "/" + "".join(f"\\{letter}" if letter in "\\*?[]!# " else letter for letter in path) + "/"
+
+
 def first_of(choices: Sequence[tuple[str, T]]) -> Callable[[RelPath], T | None]:
     """What goes with the first pattern that matches a path, or a directory above it; None where none does."""
     groups: list[tuple[T, list[str]]] = []

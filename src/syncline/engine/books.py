@@ -131,7 +131,8 @@ def _remembered(course: Course) -> Remembered:
 def _claim(course: Course, record: Remembered) -> None:
     world = course.world
     sides = [side for side in SIDES if course.job.kind.writes(side)]
-    ids = claim(record.id, world.roots, sides, course.standing.generation)
+    standing = course.standing
+    ids = claim(record.id, world.roots, sides, standing.generation, adopted=standing.adopted)
     with world.store.transaction():
         Jobs(world.store).change(
             record.id,

@@ -30,6 +30,8 @@ from syncline.errors import PathError, RootLocked, RunRefused, SynclineError
 from syncline.execute.batches import Books, Tally, carry_out
 from syncline.execute.perform import Site
 from syncline.execute.recover import Recovered, clear_staging, recover
+from syncline.fs.probe import probe
+from syncline.fs.root import Root
 from syncline.jobs.kind import Job
 from syncline.store.base import BaseStore
 from syncline.store.conflicts import Approvals
@@ -82,6 +84,7 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
         raise RunRefused(standing.objections[0].detail, standing.objections, hint=standing.objections[0].remedy)
     for side in _sides(job):
         world.roots[side].lock()
+        _try_out(world.roots[side])
     world.record = _reread(job, world)
     standing = _judge(job, world, adopted=adopted)
     recovered = _recover(job, world)
@@ -107,6 +110,12 @@ def _judge(job: Job, world: World, *, adopted: bool) -> Standing:
         return judge(job, world.record, world.roots, world.filesystems, adopted=adopted)
     except PathError as error:
         raise RunRefused(str(error), hint=f"look at that file, or: syncline adopt {job.name}") from error
+
+
+def _try_out(root: Root) -> None:
+    """Find out by trial what a root can do, where the type of its file system does not tell."""
+    if not root.capabilities.exchange or not root.capabilities.inode:
+        root.trust(probe(root))
 
 
 def _reread(job: Job, world: World) -> Remembered | None:
@@ -168,6 +177,7 @@ def _remember_refusal(world: World, plan: Plan) -> None:
     if world.record is not None:
         with world.store.transaction():
             Approvals(world.store).remember(plan.id, world.record.id, list(planning.losses(plan.actions)))
+            Jobs(world.store).change(world.record.id, in_sync=False)
 
 
 def _carry_out(course: Course) -> Iterator[Event]:

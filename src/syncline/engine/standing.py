@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from syncline.core.model import SIDES, Guard, Objection, Side
+from syncline.errors import PathError
 from syncline.fs.marker import Marker, read_marker, write_marker
 from syncline.fs.root import Root
 from syncline.jobs.kind import Job
@@ -22,13 +23,14 @@ from syncline.store.jobs import Job as Remembered
 class Standing:
     """How a job stands before a run. `first`: nothing that is remembered may be believed, so nothing is deleted.
 
-    `generation` is the number the next changing run takes.
+    `generation` is the number the next changing run takes; `adopted`: a person accepted the roots as they are.
     """
 
     first: bool
     generation: int
     objections: tuple[Objection, ...] = ()
     notes: tuple[str, ...] = ()
+    adopted: bool = False
 
 
 def judge(
@@ -39,11 +41,11 @@ def judge(
     Raises: PathError when a marker cannot be read.
     """
     sides = [side for side in SIDES if job.kind.writes(side)]
-    markers = {side: read_marker(roots[side]) for side in sides}
+    markers = {side: _marker(roots[side], adopted=adopted) for side in sides}
     found = [marker.jobs.get(job.id, 0) for marker in markers.values() if marker is not None]
     generation = max([record.generation if record is not None else 0, *found]) + 1
     if record is None or adopted or record.generation == 0:
-        return Standing(True, generation, notes=_strangers(job, record, markers, adopted))
+        return Standing(True, generation, notes=_strangers(job, record, markers, adopted), adopted=adopted)
     objections = [objection for side in sides if (objection := _objection(job, side, markers[side], record, roots))]
     source = filesystems[Side.LEFT]
     if not job.kind.writes(Side.LEFT) and source and record.left_filesystem not in (None, "", source):
@@ -62,17 +64,29 @@ def judge(
     return Standing(False, generation, (_older(job, roots, markers, record),))
 
 
-def claim(job_id: str, roots: Mapping[Side, Root], sides: list[Side], generation: int) -> dict[Side, str]:
+def claim(
+    job_id: str, roots: Mapping[Side, Root], sides: list[Side], generation: int, *, adopted: bool
+) -> dict[Side, str]:
     """Write the generation of a run that is about to change something into the markers; the ids of the roots.
 
-    Raises: PathError.
+    A marker that cannot be read is replaced only when the root was `adopted`. Raises: PathError.
     """
     ids: dict[Side, str] = {}
     for side in sides:
-        marker = read_marker(roots[side]) or Marker(uuid.uuid4().hex, {})
+        marker = _marker(roots[side], adopted=adopted) or Marker(uuid.uuid4().hex, {})
         ids[side] = marker.id
         write_marker(roots[side], Marker(marker.id, {**marker.jobs, job_id: generation}))
     return ids
+
+
+def _marker(root: Root, *, adopted: bool) -> Marker | None:
+    """The marker of a root; a damaged one counts as none where a person accepted the root as it is."""
+    try:
+        return read_marker(root)
+    except PathError:
+        if not adopted:
+            raise
+        return None
 
 
 def _objection(

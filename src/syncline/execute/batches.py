@@ -31,7 +31,7 @@ from syncline.fs.root import Root
 from syncline.store.db import Store
 from syncline.store.journal import Journal
 
-BATCH_ACTIONS = 1000
+BATCH_ACTIONS = 2500
 BATCH_BYTES = 256_000_000
 
 
@@ -151,7 +151,8 @@ def _stage(
                     yield tally.progress(item.action.at.path)
         except PathError as error:
             if not site.stop():
-                failures[item.number] = _problem(item.action, error)
+                source = getattr(item.action, "source", item.action.at)
+                failures[item.number] = _problem(source if error.path == source.path else item.action.at, error)
         tally.bytes = before + size
     return staged
 
@@ -171,7 +172,8 @@ def _commit_unit(
                 own = _names(books, item)
                 trashed[item.number] = perform.commit(site, item.action, own, staged[item.number])
             except PathError as error:
-                failures[item.number] = _problem(item.action, error)
+                unjustified = isinstance(error, perform.Unjustified)
+                failures[item.number] = _problem(item.action.because.place if unjustified else item.action.at, error)
                 break
     for item in unit:
         if item.number not in trashed and item.number in staged:
@@ -241,9 +243,9 @@ def _names(books: Books, item: Numbered) -> Names:
     return Names(books.run, item.number)
 
 
-def _problem(action: Action, error: PathError) -> Problem:
-    side = action.because.place.side if error.path == action.because.place.path else action.at.side
-    return Problem(Place(side, RelPath(error.path)), Reason(error.reason), error.detail)
+def _problem(place: Place, error: PathError) -> Problem:
+    """What went wrong, under the name a person knows; the error itself may be about one of ours."""
+    return Problem(place, Reason(error.reason), error.detail)
 
 
 def _interrupted(action: Action) -> Problem:

@@ -34,6 +34,10 @@ from syncline.fs.root import Root
 from syncline.scanner.client import same_file
 
 
+class Unjustified(PathError):
+    """What justifies an act on the other side is not so any more, or could not be seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """Where actions are carried out: both roots and what this run knows of them."""
@@ -79,7 +83,10 @@ def stage(site: Site, action: Action, own: Names) -> Iterator[int | Staged]:
 
 def commit(site: Site, action: Action, own: Names, staged: Staged) -> RelPath | None:
     """Carry out a staged action; the path in the trash of what it displaced, if any. Raises: PathError."""
-    _reason_holds(site, action, staged)
+    try:
+        _reason_holds(site, action, staged)
+    except PathError as error:
+        raise Unjustified(error.reason, error.path, error.detail) from error
     match action:
         case PutFile() | PutLink():
             return _put(site, action, own, staged)
@@ -214,10 +221,10 @@ def _reason_holds(site: Site, action: Action, staged: Staged) -> None:
     place = action.because.place
     if place.side is action.at.side and place.path == action.at.path:
         return
+    if staged.source is not None and isinstance(action, PutFile) and action.source == place:
+        return  # the content itself is the reason, and it was verified around the copy
     root = site.roots[place.side]
     expect = site.results.entries.get(place, action.because.entry)
-    if staged.source is not None and isinstance(action, PutFile) and action.source == place:
-        expect = staged.source
     found = root.entry(place.path)
     if expect is None:
         if found is not None:

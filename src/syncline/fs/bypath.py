@@ -49,15 +49,18 @@ class PathRoot:
                 hint="check that its disk is there and mounted, and that this user may read it",
             ) from error
         self._device, self._inode = status.st_dev, status.st_ino
-        self._capabilities = capabilities_of(self.path) if capabilities is None else capabilities
-        rules = self._capabilities.names
-        self._folds = rules.fold_case or rules.fold_unicode
-        self._key = folding(rules, rules)
+        self.trust(capabilities_of(self.path) if capabilities is None else capabilities)
         self._lock: int | None = None
 
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
+
+    def trust(self, capabilities: Capabilities) -> None:
+        self._capabilities = capabilities
+        rules = capabilities.names
+        self._folds = rules.fold_case or rules.fold_unicode
+        self._key = folding(rules, rules)
 
     def close(self) -> None:
         lock, self._lock = self._lock, None

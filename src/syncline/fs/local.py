@@ -49,14 +49,17 @@ class LocalRoot:
             ) from error
         status = os.fstat(self._fd)
         self._device, self._inode = status.st_dev, status.st_ino
-        self._capabilities = capabilities_of(self.path) if capabilities is None else capabilities
-        self._any_name = self._capabilities.names == NameRules()
+        self.trust(capabilities_of(self.path) if capabilities is None else capabilities)
         self._directories = Directories(self._fd, self._device)
         self._lock: int | None = None
 
     @property
     def capabilities(self) -> Capabilities:
         return self._capabilities
+
+    def trust(self, capabilities: Capabilities) -> None:
+        self._capabilities = capabilities
+        self._any_name = capabilities.names == NameRules()
 
     def close(self) -> None:
         self._directories.close()

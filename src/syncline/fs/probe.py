@@ -60,13 +60,6 @@ _ODD_TIME_NS = 1_600_000_001_123_456_789
 _STEPS_NS = (2_000_000_000, 1_000_000_000)
 
 
-class Probed(Root, Protocol):
-    """What a trial needs besides a `Root`."""
-
-    def rename_at_once(self, old: RelPath, new: RelPath) -> bool:
-        """Move to a free name by the system's own call for it; False where there is none. Raises: PathError."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Mount:
     point: str
@@ -101,7 +94,7 @@ def filesystem_id(path: str) -> str:
     return ""
 
 
-def probe(root: Probed) -> Capabilities:
+def probe(root: Root) -> Capabilities:
     """What the root can do, tried in its staging directory; only for a run that holds its lock. Leaves nothing behind.
 
     Whether inodes and ctime can be trusted is not to be seen in one mount: for them the table's word stands.
@@ -120,7 +113,7 @@ def probe(root: Probed) -> Capabilities:
         _clear(root, trial)
 
 
-def _tried(root: Probed, trial: RelPath) -> Capabilities:
+def _tried(root: Root, trial: RelPath) -> Capabilities:
     known = root.capabilities
     one, two = join(trial, "one"), join(trial, "two")
     _put(root, one, b"1")

@@ -60,9 +60,11 @@ class Writer(Protocol):
 
 
 class Reader(Protocol):
-    """An open regular file. `opened` is what fstat said at opening."""
+    """An open regular file."""
 
-    opened: Entry
+    @property
+    def opened(self) -> Entry:
+        """What fstat said at opening."""
 
     @property
     def entry(self) -> Entry:
@@ -85,6 +87,13 @@ class Root(Protocol):
 
     def close(self) -> None:
         """Release descriptors and the lock."""
+
+    def trust(self, capabilities: Capabilities) -> None:
+        """Take these for what the root can do from now on: they have been tried."""
+
+    def rename_at_once(self, old: RelPath, new: RelPath) -> bool:
+        """Move to a free name by the system's own call for it; False where there is none. For trials: nothing else
+        may rely on it. Raises: PathError."""
 
     # reading
 

@@ -12,7 +12,6 @@ from syncline.core.model import Policy, RelPath, Rule, Side
 from syncline.core.plan import Disposal
 from syncline.core.policy import Extras
 
-
 Options = Mapping[str, Any]
 """What was said of a job's settings, as JSON has it: strings, numbers, lists of strings, null."""
 

@@ -83,13 +83,26 @@ class Conflicts:
         )
         return [self._recorded(row) for row in rows]
 
+    def all(self, job: str | None = None) -> list[Recorded]:
+        """The conflicts of a job, or of all, open and settled, the oldest first."""
+        rows = self._store.all(_RECORDED + "WHERE (?1 IS NULL OR job.id = ?1) ORDER BY conflict.id", (job,))
+        return [self._recorded(row) for row in rows]
+
     def of_path(self, job: str, path: RelPath) -> list[Recorded]:
-        """Every conflict there ever was at a path, the oldest first."""
+        """Every conflict there ever was at a path, or whose clash file had this path, the oldest first."""
         rows = self._store.all(
-            _RECORDED + "WHERE conflict.job = ? AND path = ? ORDER BY conflict.id",
+            _RECORDED + "WHERE conflict.job = ? AND ? IN (path, clash) ORDER BY conflict.id",
             (key_of(self._store, job), to_bytes(path)),
         )
         return [self._recorded(row) for row in rows]
+
+    def counted(self, job: str, since: str) -> dict[str, int]:
+        """How many conflicts of a job were found since a stored time, by rule."""
+        rows = self._store.all(
+            "SELECT rule, count(*) FROM conflict WHERE job = ? AND detected >= ? GROUP BY rule ORDER BY rule",
+            (key_of(self._store, job), since),
+        )
+        return {str(rule): int(number) for rule, number in rows}
 
     def by_id(self, id: int) -> Recorded | None:
         """One conflict, open or settled."""

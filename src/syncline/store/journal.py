@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncline.core import wire
-from syncline.core.model import Action, Entry, Problem, RelPath, Rename
+from syncline.core.model import Action, Entry, Problem, RelPath, Rename, Side
 from syncline.core.names import ancestors
 from syncline.store.columns import to_bytes, to_text
 from syncline.store.db import Store
@@ -106,6 +106,26 @@ class Journal:
         rows = self._store.each(_STEPS + "WHERE action.run = ? ORDER BY number", (self._key(run),))
         return map(self._step, rows)
 
+    def trashed(self, run: str) -> list[tuple[Side, RelPath, RelPath, str]]:
+        """What a run moved to the trash: side, path in the trash, the path it had, and when."""
+        rows = self._store.all(
+            "SELECT side, trash, path, at FROM action JOIN run ON run.key = action.run "
+            "WHERE run.id = ? AND trash IS NOT NULL",
+            (run,),
+        )
+        return [(Side(side), _known_path(trash), _known_path(path), at) for side, trash, path, at in rows]
+
+    def counted(self, job: str, since: str) -> dict[str, int]:
+        """How many actions of a job were done since a stored time, by what the stored action is called."""
+        rows = self._store.all(
+            "SELECT substr(action, 3, instr(substr(action, 3), '\"') - 1), count(*) FROM action "
+            "WHERE run IN (SELECT key FROM run WHERE job = ?1 AND (seconds IS NULL OR "
+            "julianday(started) + seconds / 86400.0 >= julianday(?2) - 0.0001)) AND state = 'done' AND at >= ?2 "
+            "GROUP BY 1 ORDER BY 1",
+            (key_of(self._store, job), since),
+        )
+        return {str(name): int(number) for name, number in rows}
+
     def of_path(self, job: str, path: RelPath) -> list[Step]:
         """What was ever done to a path, on either side, or to a directory above it, in order of time."""
         key = key_of(self._store, job)
@@ -161,6 +181,10 @@ def _step(row: tuple[Any, ...]) -> Step:
         None if result is None else wire.decode(Entry, result),
         None if problem is None else wire.decode(Problem, problem),
     )
+
+
+def _known_path(stored: bytes) -> RelPath:
+    return RelPath(stored.decode("utf-8", "surrogateescape"))
 
 
 def _path(stored: bytes | None) -> RelPath | None:

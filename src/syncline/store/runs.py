@@ -55,7 +55,7 @@ class Runs:
         self._store = store
 
     def start(self, id: str, job: str, *, plan: str, kind: str, roots: Mapping[str, Json]) -> Run:
-        """A run begins now. `kind` is `run`, `recover` or `undo`."""
+        """A run begins now. `kind` is `run`, `resolve`, `restore`, `recover` or `undo`."""
         started = self._store.now()
         self._store.do(
             "INSERT INTO run (id, job, plan, kind, started, roots) VALUES (?, ?, ?, ?, ?, ?)",
@@ -109,6 +109,11 @@ class Runs:
             raise UsageError(f"no run is called {said!r}", hint="`syncline history` lists the runs")
         names = ", ".join(run.id for run in found)
         raise UsageError(f"several runs begin with {said!r}", hint=f"say more of one of these: {names}")
+
+    def by_id(self, id: str) -> Run | None:
+        """The run of exactly this id."""
+        row = self._store.first(_RUNS + "WHERE run.id = ?", (id,))
+        return None if row is None else _run(row)
 
     def forget_before(self, job: str, started: str) -> int:
         """Forget the runs of a job, with their journals, that began before a stored time and have ended; how many."""

@@ -59,7 +59,7 @@ CREATE TABLE run (
     id       TEXT NOT NULL UNIQUE,               -- YYYYMMDDTHHMMSSZ-xxxx
     job      INTEGER NOT NULL REFERENCES job (key) ON DELETE CASCADE,
     plan     TEXT NOT NULL,                      -- id of the plan it carries out
-    kind     TEXT NOT NULL,                      -- run, recover, undo
+    kind     TEXT NOT NULL,                      -- run, resolve, restore, recover, undo
     started  TEXT NOT NULL,
     seconds  REAL,                               -- how long it took; NULL: not finished
     outcome  TEXT,                               -- NULL: not finished

@@ -76,7 +76,9 @@ class Case:
 
 
 def drawn(seed: int, layer: str = "L1") -> Case:
-    """The case of a seed."""
+    """The case of a seed; for the planner (L0) the seed is all."""
+    if layer == "L0":
+        return Case(seed, layer)
     return _Draw(random.Random(f"{layer}:{seed}")).case(seed, layer)  # noqa: S311  # a game of chance, no secret
 
 
@@ -88,6 +90,8 @@ class _Draw:
         chance = self.chance
         kind = "mirror" if chance.random() < 0.12 else "twoway"
         options: dict[str, Any] = {"compare": "hash" if chance.random() < 0.7 else "quick"}
+        if layer == "L3" and kind == "mirror":
+            options = {}
         if kind == "twoway" and chance.random() < 0.2:
             for rule in ("changed_both", "created_both"):
                 options[rule] = chance.choice(POLICIES)
@@ -167,7 +171,9 @@ class _Draw:
         """What the engine is told to do after some edits, and what befalls it."""
         chance = self.chance
         drawn = chance.random()
-        if drawn < 0.33 or layer == "L3":
+        if layer == "L3":  # there a crash is a time in milliseconds
+            return [["sync", {"crash": chance.randint(60, 500)} if drawn < 0.6 else {}]]
+        if drawn < 0.33:
             return [["sync", {}]]
         if drawn < 0.66:
             times = chance.choice((1, 1, 1, 2, 3))

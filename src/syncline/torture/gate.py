@@ -21,6 +21,14 @@ STATE = "state"
 """Where a step happens that concerns no root."""
 
 
+ENOUGH = 20_000
+"""A run of this game that takes more steps will never end."""
+
+
+class Endless(BaseException):
+    """The engine goes on for ever."""
+
+
 class Crash(BaseException):
     """The process died here."""
 
@@ -86,6 +94,9 @@ class Gate:
             raise Crash
 
     def _disturb(self, step: Step) -> None:
+        if len(self.changes) + len(self.reads) + len(self.failed) > ENOUGH:
+            self.dead = True
+            raise Endless
         if self.edit is not None and len(self.changes) + len(self.reads) + 1 == self.edit:
             self.edit = None
             self.edits()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from syncline.core.model import ActionDone, Outcome, Plan, Remove, Side, Trash
+from syncline.core.model import ActionDone, Guard, Kind, Outcome, Plan, Remove, Trash
 from syncline.torture.gate import STATE, Step
 from syncline.torture.users import PRIVATE, Ledger, Node, Tree
 
@@ -38,15 +38,17 @@ class Sight:
     def live(self, side: str) -> set[bytes]:
         return {node.content for node in self.tree(side).values() if node.content}
 
-    def kept(self, side: str) -> set[bytes]:
-        """What is in the trash, or parked by a run that was cut off."""
-        whole = self.left if side == "left" else self.right
-        places = (f"{PRIVATE}/trash/", f"{PRIVATE}/staging/swap-", f"{PRIVATE}/staging/parked-")
-        return {node.content for path, node in whole.items() if path.startswith(places) and node.content}
+    def parked(self) -> set[bytes]:
+        """What a run that was cut off has parked: old versions, or copies that were about to take their place."""
+        return self._below((f"{PRIVATE}/staging/swap-", f"{PRIVATE}/staging/parked-"))
 
     def contents(self) -> set[bytes]:
-        """Every content that is anywhere."""
-        return set().union(*((self.live(side) | self.kept(side)) for side in ("left", "right")))
+        """Every content that is live, in the trash or parked."""
+        return self.live("left") | self.live("right") | self._below((f"{PRIVATE}/trash/",)) | self.parked()
+
+    def _below(self, places: tuple[str, ...]) -> set[bytes]:
+        whole = (*self.left.items(), *self.right.items())
+        return {node.content for path, node in whole if path.startswith(places) and node.content}
 
 
 @dataclass(slots=True)
@@ -62,6 +64,9 @@ class Ran:
     changes: list[Step] = field(default_factory=list)
     reads: list[Step] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    acts: int = 0
+    conflicts: int = 0
+    approve: str | None = None
 
     @property
     def good(self) -> bool:
@@ -70,10 +75,9 @@ class Ran:
         return self.outcome in ends and not self.crashed and not self.troubled
 
 
-def nothing_lost(before: Sight, after: Sight, ledger: Ledger, destroyed: set[bytes], born: set[bytes]) -> None:
+def nothing_lost(must: set[bytes], after: Sight, ledger: Ledger) -> None:
     """Whatever the engine replaced or removed is in the trash, if it is not elsewhere. Holds at every instant."""
-    lost = (before.contents() | born) - destroyed - after.contents()
-    lost &= ledger.born.keys()
+    lost = (must - after.contents()) & ledger.born.keys()
     if lost:
         raise Broken("no byte lost", _told(lost, ledger))
 
@@ -112,6 +116,55 @@ def nothing_unplanned(ran: Ran, begun: set[tuple[str, str]]) -> None:
         removals = [action for action in actions if isinstance(action, Trash | Remove)]
         if removals:
             raise Broken("a first run deletes nothing", repr(removals[0]))
+
+
+def durable(changes: Iterable[Step]) -> None:
+    """A staged file is durable before it gets its name, and a name before the state says so."""
+    soft: dict[str, set[str]] = {}
+    for step in changes:
+        fresh = soft.setdefault(step.where, set())
+        if step.kind == "finish":
+            fresh.add(step.paths[0])
+        elif step.kind == "flush":
+            fresh.clear()
+        elif step.kind in ("rename", "replace") and step.paths[1] in fresh:
+            raise Broken("durable before it is shown", repr(step))
+        elif step.kind in ("rename", "exchange", "make-directory", "set-properties") and not _ours(step.paths[0]):
+            fresh.add(step.paths[0])
+        elif step.kind == "commit" and any(not _ours(path) for paths in soft.values() for path in paths):
+            raise Broken("durable before it is remembered", repr({path for paths in soft.values() for path in paths}))
+
+
+def _ours(path: str) -> bool:
+    return path.split("/")[0] == PRIVATE
+
+
+def guarded(plan: Plan, before: Sight) -> None:
+    """More than 25 files and more than 10 % of a side do not go without a question; fewer go without one."""
+    if plan.first or plan.kind != "twoway" or any(objection.guard not in _QUESTIONS for objection in plan.objections):
+        return
+    expected = False
+    for side in ("left", "right"):
+        going = [action for action in plan.actions if isinstance(action, Trash | Remove) and action.at.side.value == side]
+        files = sum(_files(action) for action in going)
+        there = sum(node.kind == "file" for node in before.tree(side).values())
+        expected = expected or (files > 25 and files > 0.1 * there)
+    asked = any(objection.guard is Guard.TOO_MANY_DELETES for objection in plan.objections)
+    if expected and not asked and not plan.objections and files_gone(plan):
+        raise Broken("many deletions are asked about", f"{files_gone(plan)} files")
+
+
+_QUESTIONS = (Guard.TOO_MANY_DELETES, Guard.ALL_CHANGED)
+
+
+def files_gone(plan: Plan) -> int:
+    return sum(_files(action) for action in plan.actions if isinstance(action, Trash | Remove))
+
+
+def _files(action: Trash | Remove) -> int:
+    if isinstance(action, Trash):
+        return action.files
+    return int(action.expect is not None and action.expect.kind is Kind.FILE)
 
 
 def no_wrong_delete(after: Sight, ledger: Ledger, *, both: bool) -> None:
@@ -194,10 +247,8 @@ def in_step(after: Sight, excused: Iterable[str], *, quick: bool, one_way: bool)
 
 def quiet(ran: Ran, before: Sight, after: Sight) -> None:
     """A run straight after a good one changes nothing and reads no content."""
-    if ran.plan is None or ran.plan.actions or ran.outcome is not Outcome.IN_SYNC:
-        raise Broken(
-            "the next run has nothing to do", f"{ran.outcome} {list(ran.plan.actions) if ran.plan else ran.error}"
-        )
+    if ran.acts or ran.outcome is not Outcome.IN_SYNC:
+        raise Broken("the next run has nothing to do", f"{ran.outcome} {ran.error} {ran.acts} actions")
     changed = [step for step in ran.changes if step.kind not in ("lock", "commit")]
     if changed:
         raise Broken("the next run changes nothing", repr(changed))
@@ -249,4 +300,3 @@ def _shown(node: Node | None) -> str:
 
 def _told(contents: set[bytes], ledger: Ledger) -> str:
     return ", ".join(f"{content[:30]!r} (born at {ledger.born[content]})" for content in sorted(contents)[:3])
-

@@ -18,7 +18,6 @@ from syncline.core.model import (
     ActionDone,
     ActionFailed,
     Event,
-    Objection,
     Outcome,
     RunFinished,
     RunStarted,
@@ -34,7 +33,7 @@ from syncline.store.conflicts import Conflicts, Problems
 from syncline.store.db import Store
 from syncline.torture import oracle
 from syncline.torture.case import Case, Op
-from syncline.torture.gate import Crash, Fault, Gate, GatedConnection, GatedRoot
+from syncline.torture.gate import Crash, Endless, Fault, Gate, GatedConnection, GatedRoot
 from syncline.torture.oracle import Broken, Ran, Sight
 from syncline.torture.users import Users, tree_at
 
@@ -53,7 +52,11 @@ class World:
     options: dict[str, Any]
     capabilities: Capabilities
     base: Sight | None = None
+    store: Store | None = None
     begun: set[tuple[str, str]] = field(default_factory=set)
+    unknown: bool = False
+    marked: bytes | None = None
+    dated: bool = False
     runs: int = 0
     log: list[str] = field(default_factory=list)
 
@@ -66,6 +69,12 @@ class World:
 
     def look(self) -> Sight:
         return Sight(tree_at(self.users.root("left")), tree_at(self.users.root("right")))
+
+    def close(self) -> None:
+        """Close the state; the next run opens it again."""
+        store, self.store = self.store, None
+        if store is not None:
+            store.close()
 
     @property
     def gentle(self) -> bool:
@@ -82,10 +91,8 @@ def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) ->
     """
     top = os.path.realpath(top)
     os.makedirs(top)
+    world = World(Users(top), case, run or run_here, os.path.join(top, "state"), dict(case.options), _capabilities(top))
     try:
-        world = World(
-            Users(top), case, run or run_here, os.path.join(top, "state"), dict(case.options), _capabilities(top)
-        )
         outside = tree_at(world.users.outside)
         for op in case.ops:
             _step(world, op)
@@ -93,6 +100,7 @@ def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) ->
         oracle.outside_untouched(outside, tree_at(world.users.outside))
         return blake2b("\n".join(world.log).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
     finally:
+        world.close()
         if not keep:
             shutil.rmtree(top, ignore_errors=True)
 
@@ -104,16 +112,21 @@ def _step(world: World, op: Op) -> None:
         case ["plan"]:
             _plan(world)
         case ["lose"]:
+            world.close()
             shutil.rmtree(world.state, ignore_errors=True)
             world.base = None
         case ["keep"]:
+            world.close()
             with suppress(FileNotFoundError):
                 shutil.copytree(world.state, world.state + ".kept", dirs_exist_ok=True)
+                world.marked = _marker(world)
         case ["restore"]:
+            world.close()
             if os.path.isdir(world.state + ".kept"):
                 shutil.rmtree(world.state, ignore_errors=True)
                 os.rename(world.state + ".kept", world.state)
                 world.base = None
+                world.dated = world.marked is not None and _marker(world) not in (world.marked, None)
         case ["set", option, value]:
             if world.case.kind == "twoway" or option == "ignore":
                 world.options[option] = value
@@ -122,31 +135,51 @@ def _step(world: World, op: Op) -> None:
             world.users.act(op)
 
 
+def _marker(world: World) -> bytes | None:
+    """What the right root says of the runs it has seen."""
+    try:
+        with open(os.path.join(world.users.root("right"), ".syncline", "root.json"), "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+
+
 def sync(world: World, how: dict[str, Any]) -> Ran:
     """Let the engine run, with what befalls it, and look at what it did."""
     before = world.look()
     ledger = world.users.ledger
-    known = set(ledger.born)
+    known, meanwhile = set(ledger.born), set(ledger.lately)
     ledger.lately.clear()
     gate = _gate(world, how)
     ran = world.run(world, gate, None, False)
+    if ran.plan is not None:
+        oracle.guarded(ran.plan, before)
     ran = _through_guards(world, gate, ran)
     ran.troubled = ran.troubled or bool(gate.failed) or gate.edit is None and "edit" in how
     after = world.look()
-    oracle.nothing_lost(before, after, ledger, ledger.lately, ledger.born.keys() - known)
+    must = before.contents() - (before.parked() & meanwhile) | (ledger.born.keys() - known)
+    oracle.nothing_lost(must - ledger.lately, after, ledger)
+    ledger.lately.clear()
     oracle.nothing_torn(after, ledger)
-    oracle.nothing_unplanned(ran, world.begun)
+    if world.dated and ran.plan is not None and not ran.plan.first:
+        raise Broken("an old copy of the state is not believed", repr(ran.plan.notes))
+    world.dated = world.dated and ran.plan is None
+    oracle.durable(ran.changes)
+    if not world.unknown:
+        oracle.nothing_unplanned(ran, world.begun)
     if world.case.kind == "mirror" and "edit" not in how:
         oracle.source_untouched(before, after)
     if gate.failed and not ran.crashed:
         _told(ran, gate)
     if ran.good:
         world.begun.clear()
+        world.unknown = False
         _after_good(world, ran, before, after)
     else:
         world.base = None
         if ran.plan is not None:
             world.begun |= oracle.places(ran.plan)
+        world.unknown = world.unknown or ran.plan is None
     world.log.append(f"{ran.outcome} {ran.error} {ran.crashed} {[(s.where, s.kind, s.paths) for s in ran.changes]}")
     return ran
 
@@ -167,8 +200,7 @@ def _through_guards(world: World, gate: Gate, ran: Ran) -> Ran:
     for _ in range(2):
         if gate.failed or not (ran.outcome is Outcome.REFUSED or ran.error == "refused"):
             return ran
-        objections: list[Objection] = list(ran.plan.objections) if ran.plan is not None else []
-        approve = next((objection.approve for objection in objections if objection.approve), None)
+        approve = ran.approve
         adopt = adopt or approve is None
         world.log.append(f"refused: {ran.said}")
         passed = len(gate.changes), len(gate.reads)
@@ -182,9 +214,10 @@ def _through_guards(world: World, gate: Gate, ran: Ran) -> Ran:
 def _after_good(world: World, ran: Ran, before: Sight, after: Sight) -> None:
     excused = reported(world)
     clean = not excused and not world.options.get("ignore")
+    read = world.options.get("compare") == "hash"
     if world.gentle:
-        oracle.no_wrong_delete(after, world.users.ledger, both=clean and world.options.get("compare") == "hash")
-    if world.base is not None and clean and world.gentle and ran.plan is not None and not ran.plan.first:
+        oracle.no_wrong_delete(after, world.users.ledger, both=clean and read)
+    if world.base is not None and clean and read and world.gentle and ran.plan is not None and not ran.plan.first:
         oracle.one_side_only(world.base, before, after)
         oracle.both_kept_once(world.base, before, after)
     world.base = after if clean and oracle.same_trees(after.tree("left"), after.tree("right")) else None
@@ -201,13 +234,19 @@ def _told(ran: Ran, gate: Gate) -> None:
 
 def _plan(world: World) -> None:
     """A plan changes nothing, and is what the next run does."""
-    before = world.look(), tree_at(world.state)
+    world.close()
+    before = world.look(), _state_files(world)
     with _desk(world, Gate(), write=False) as (desk, job):
         with suppress(SynclineError):
             desk.plan(job, Ask(dry_run=True))
-    after = world.look(), tree_at(world.state)
+    after = world.look(), _state_files(world)
     if before != after:
-        raise Broken("a plan changes nothing", "a folder or the state differs")
+        raise Broken("a plan changes nothing", f"a folder or the state differs: {before[1].keys() ^ after[1].keys()}")
+
+
+def _state_files(world: World) -> dict[str, bytes]:
+    """The files of the state; SQLite's index of its log holds locks and is no content."""
+    return {path: b"" if path.endswith("-shm") else node.content for path, node in tree_at(world.state).items()}
 
 
 def _settle(world: World) -> None:
@@ -215,14 +254,16 @@ def _settle(world: World) -> None:
     excuse = True
     for number in range(3):
         ran = sync(world, {})
-        if not ran.good or ran.plan is None:
+        if not ran.good:
             raise Broken("convergence", f"{ran.outcome} {ran.error} {ran.said}")
-        if not ran.plan.actions:
+        if not ran.acts:
             break
         if number == 2 or (number == 1 and not excuse):
-            raise Broken("convergence", f"run {number + 1} still does {list(ran.plan.actions)[:3]}")
+            raise Broken(
+                "convergence", f"run {number + 1} still does {list(ran.plan.actions)[:3] if ran.plan else ran.acts}"
+            )
         # what a hard link shows on one side only, and what a clash holds inside, is seen by the second run
-        excuse = bool(ran.plan.conflicts) or _linked(world)
+        excuse = ran.conflicts > 0 or _linked(world)
     excused = reported(world)
     after = world.look()
     quick = world.options.get("compare") == "quick"
@@ -234,8 +275,8 @@ def _settle(world: World) -> None:
     gate = Gate()
     again = world.run(world, gate, None, False)
     if excused or again.outcome is Outcome.NEEDS_ATTENTION:
-        if again.plan is None or again.plan.actions:
-            raise Broken("convergence", f"{again.outcome} {list(again.plan.actions) if again.plan else again.error}")
+        if again.acts or not again.good:
+            raise Broken("convergence", f"{again.outcome} {again.error} {again.acts} actions")
     else:
         oracle.quiet(again, after, world.look())
 
@@ -280,15 +321,14 @@ def _state_is_sound(world: World) -> None:
 
 def reported(world: World) -> list[str]:
     """The paths that the state lists: problems, and conflicts that wait for a person."""
-    with Store.open(world.state, now=world.now, write=False) as store:
-        found = []
-        for (identity,) in store.all("SELECT id FROM job"):
-            found += [str(seen.problem.place.path) for seen in Problems(store).of_job(identity)]
-            found += [
-                str(known.conflict.path)
-                for known in Conflicts(store).open_conflicts(identity)
-                if known.conflict.kept is None
-            ]
+    store = world.store or Store.open(world.state, now=world.now, write=False)
+    found = []
+    for (identity,) in store.all("SELECT id FROM job"):
+        found += [str(seen.problem.place.path) for seen in Problems(store).of_job(identity)]
+        open_conflicts = Conflicts(store).open_conflicts(identity)
+        found += [str(known.conflict.path) for known in open_conflicts if known.conflict.kept is None]
+    if store is not world.store:
+        store.close()
     return found
 
 
@@ -305,6 +345,8 @@ def run_here(world: World, gate: Gate, approve: str | None, adopt: bool) -> Ran:
                 _note(ran, event)
     except Crash:
         ran.crashed = True
+    except Endless as error:
+        raise Broken("a run comes to an end", "the same steps again and again") from error
     except RunRefused as refused:
         ran.error = "refused"
         ran.said += [objection.guard.value for objection in refused.objections]
@@ -322,7 +364,8 @@ def run_here(world: World, gate: Gate, approve: str | None, adopt: bool) -> Ran:
 def _note(ran: Ran, event: Event) -> None:
     match event:
         case RunStarted(plan=plan):
-            ran.plan = plan
+            ran.plan, ran.acts, ran.conflicts = plan, len(plan.actions), len(plan.conflicts)
+            ran.approve = next((objection.approve for objection in plan.objections if objection.approve), None)
             ran.said += [problem.detail for problem in plan.problems]
             ran.said += [objection.guard.value for objection in plan.objections]
         case ActionDone():
@@ -335,7 +378,7 @@ def _note(ran: Ran, event: Event) -> None:
 
 @contextmanager
 def _desk(world: World, gate: Gate, *, write: bool) -> Iterator[tuple[Desk, Job]]:
-    store = Store.open(world.state, now=world.now, write=write)
+    store = world.store or Store.open(world.state, now=world.now, write=write)
     real = store.connection
     store.connection = cast(sqlite3.Connection, GatedConnection(real, gate))
     roots = {os.path.realpath(world.users.root(side.value)): side for side in SIDES}
@@ -349,7 +392,11 @@ def _desk(world: World, gate: Gate, *, write: bool) -> Iterator[tuple[Desk, Job]
         yield desk, desk.adhoc(world.case.kind, left, right, world.options, create=False)
     finally:
         store.connection = real
-        desk.close()
+        if write and not gate.dead and not gate.failed:
+            world.store = store
+        else:
+            world.store = None
+            desk.close()
 
 
 def _capabilities(top: str) -> Capabilities:

@@ -1,0 +1,263 @@
+"""What became of one path: what was done to it and why, and how it stands now.
+
+Told from the journal, the conflicts, the problems and the base; if both roots can be reached, also from the disk. For
+paths that do not exist any more too. Changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NotRequired, TypedDict
+
+from syncline.core import names
+from syncline.core.model import (
+    SIDES,
+    Entry,
+    Kind,
+    MakeDirectory,
+    Place,
+    PutFile,
+    PutLink,
+    RelPath,
+    Rename,
+    Side,
+    Trash,
+)
+from syncline.core.report import PlaceRow, action_row
+from syncline.engine.ground import Found, Ground
+from syncline.engine.world import World
+from syncline.errors import PathError
+from syncline.jobs.kind import Job
+from syncline.store.conflicts import Conflicts, Problems, Recorded
+from syncline.store.db import Store
+from syncline.store.journal import BEGUN, Journal, Step
+from syncline.store.runs import Runs
+
+EventRow = TypedDict(
+    "EventRow",
+    {
+        "run": str | None,
+        "at": str,
+        "action": str,
+        "why": str,
+        "root": str | None,
+        "path": str,
+        "state": str,
+        "bytes": int,
+        "from": NotRequired[PlaceRow],
+        "to": NotRequired[str],
+        "clash": NotRequired[str | None],
+        "kept": NotRequired[str | None],
+        "trash": NotRequired[str],
+        "there": NotRequired[bool | None],
+        "detail": NotRequired[str],
+    },
+)
+"""One thing that happened. `trash` is where what stood there went, as an absolute path; `there`: it still is there.
+The action of a conflict is `conflict`, with its rule for the reason; `settled` when it was settled."""
+
+
+class StoryRow(TypedDict):
+    """What became of a path. `in_step`: both sides agree on it; None: not known. `next`: commands to go on with."""
+
+    path: str
+    job: str
+    events: list[EventRow]
+    in_step: bool | None
+    reason: str
+    next: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """How a path stands: whether both sides agree, in words why or why not, and what to do."""
+
+    in_step: bool | None
+    reason: str
+    next: tuple[str, ...] = ()
+
+
+def story(job: Job, store: Store, path: RelPath, world: World | None, *, spoken: str) -> StoryRow:
+    """Everything that is known of a path. `world`: the opened roots, None where they cannot be reached; `spoken`: the
+    path as a shell takes it.
+
+    Raises: StateError.
+    """
+    events = _events(job, store, path, world)
+    present = _present(job, store, path, world, spoken)
+    following = list(present.next)
+    if not following and any(each.get("there") for each in events) and _absent(present):
+        following.append(f"syncline trash restore {job.name} {spoken}")
+    return {
+        "path": path,
+        "job": job.name,
+        "events": events,
+        "in_step": present.in_step,
+        "reason": present.reason,
+        "next": following,
+    }
+
+
+NOWHERE = "it stands on neither side"
+
+
+def _absent(present: _Present) -> bool:
+    return present.reason.startswith(NOWHERE)
+
+
+def _events(job: Job, store: Store, path: RelPath, world: World | None) -> list[EventRow]:
+    told: list[tuple[str, int, EventRow]] = []
+    for step in Journal(store).of_path(job.id, path):
+        if _about(step, path):
+            told.append((step.at, step.number, _step_row(job, store, step, path, world)))
+    for recorded in Conflicts(store).of_path(job.id, path):
+        told += [(row["at"], 0, row) for row in _conflict_rows(job, recorded)]
+    return [row for _, _, row in sorted(told, key=lambda each: each[:2])]
+
+
+def _about(step: Step, path: RelPath) -> bool:
+    """Whether something that was done to a path or above it did anything to the path."""
+    if path in (step.action.at.path, getattr(step.action, "to", None), getattr(step.action, "aside", None)):
+        return True
+    return isinstance(step.action, Trash | Rename) or (
+        isinstance(step.action, MakeDirectory | PutFile | PutLink) and step.action.expect is not None
+    )
+
+
+def _step_row(job: Job, store: Store, step: Step, path: RelPath, world: World | None) -> EventRow:
+    roots = dict(zip(SIDES, job.kind.root_names, strict=True))
+    made = action_row(step.action, "planned" if step.state == BEGUN else step.state, roots)
+    row: EventRow = {
+        "run": step.run,
+        "at": step.at,
+        "action": made["action"],
+        "why": made["why"],
+        "root": made["root"],
+        "path": made["path"],
+        "state": made["state"],
+        "bytes": made["bytes"],
+    }
+    if "from" in made:
+        row["from"] = made["from"]
+    if "to" in made:
+        row["to"] = made["to"]
+    if step.problem is not None:
+        row["detail"] = step.problem.detail
+    if step.trash is not None:
+        inner = path[len(step.action.at.path) :] if path.startswith(f"{step.action.at.path}/") else ""
+        place = RelPath(step.trash + inner)
+        run = Runs(store).by_id(step.run)
+        top = str((run.roots or {}).get(step.action.at.side.value, "")) if run is not None else ""
+        row["trash"] = f"{top}/{place}"
+        row["there"] = _stands(world, Place(step.action.at.side, place))
+    return row
+
+
+def _conflict_rows(job: Job, recorded: Recorded) -> list[EventRow]:
+    conflict = recorded.conflict
+    kept = conflict.kept.value if conflict.kept is not None else None
+    row: EventRow = {
+        "run": recorded.run,
+        "at": recorded.detected,
+        "action": "conflict",
+        "why": conflict.rule.value,
+        "root": None,
+        "path": conflict.path,
+        "state": "open" if recorded.open else "settled",
+        "bytes": 0,
+        "kept": job.kind.root_name(Side(kept)) if kept in ("left", "right") else kept,
+        "clash": conflict.clash,
+    }
+    if recorded.open or recorded.settled is None or recorded.settled == recorded.detected:
+        return [row]
+    return [row, {**row, "run": None, "at": recorded.settled, "action": "settled", "state": "done"}]
+
+
+def _stands(world: World | None, place: Place) -> bool | None:
+    if world is None:
+        return None
+    try:
+        return world.roots[place.side].entry(place.path) is not None
+    except PathError:
+        return None
+
+
+def _present(job: Job, store: Store, path: RelPath, world: World | None, spoken: str) -> _Present:
+    for recorded in Conflicts(store).open_at(job.id, path):
+        conflict = recorded.conflict
+        keep = f"syncline resolve {job.name} {spoken} --keep left|right|both|newest"
+        if conflict.clash is None:
+            return _Present(False, f"it is an open conflict ({conflict.rule.value}) and waits for you", (keep,))
+        if path == conflict.clash:
+            side = job.kind.root_name(conflict.clash_from or Side.RIGHT)
+            told = f"it is the version of {side} of {names.printable(conflict.path)}, put aside as a clash file"
+            return _Present(True, told, (keep,))
+        told = f"both sides agree; another version of it is the clash file {names.printable(conflict.clash)}"
+        return _Present(True, told, (keep,))
+    again = (f"syncline run {job.name}",)
+    problem = _problem(job, store, path)
+    if problem is not None:
+        return _Present(False, problem, again)
+    if world is None:
+        return _Present(None, "its folders cannot be reached now", (f"syncline doctor {job.name}",))
+    try:
+        return _on_disk(job, world, path, again)
+    except PathError as error:
+        return _Present(False, f"{names.printable(error.path)}: {error.detail}", again)
+
+
+def _problem(job: Job, store: Store, path: RelPath) -> str | None:
+    above = {path, *[each for each in names.ancestors(path) if each]}
+    for seen in Problems(store).of_job(job.id):
+        problem = seen.problem
+        if problem.place.path in above:
+            where = "" if problem.place.path == path else f"{names.printable(problem.place.path)}: "
+            side = job.kind.root_name(problem.place.side)
+            return f"{where}{problem.reason.value} ({side}): {names.printable(problem.detail)}"
+    return None
+
+
+def _on_disk(job: Job, world: World, path: RelPath, again: tuple[str, ...]) -> _Present:
+    ground = Ground(job, world)
+    found = ground.find(path)
+    left, right = found.entries[Side.LEFT], found.entries[Side.RIGHT]
+    out = _left_out(ground, path, left or right)
+    if out is not None:
+        return _Present(None, f"it is left out: {out}", ("syncline jobs show " + job.name,))
+    if left is None and right is None:
+        told = f"{NOWHERE}; the next run forgets it" if found.agreed is not None else NOWHERE
+        return _Present(True, told)
+    if world.record is None:
+        return _Present(None, "the job was never run", again)
+    if ground.as_remembered(found):
+        return _Present(True, "both sides have it as they agreed in the last run")
+    return _Present(False, f"{_difference(job, found)}; the next run brings it into step", again)
+
+
+def _left_out(ground: Ground, path: RelPath, entry: Entry | None) -> str | None:
+    for above in reversed(names.ancestors(path)[:-1]):
+        if ground.ignored(above, True):
+            return f"the folder {names.printable(above)} matches an ignore pattern"
+    if ground.ignored(path, entry is not None and entry.kind is Kind.DIRECTORY):
+        return "it matches an ignore pattern"
+    return None
+
+
+def _difference(job: Job, found: Found) -> str:
+    """In words, what differs from what both sides agreed on."""
+    told = []
+    for side in SIDES:
+        entry, name = found.entries[side], job.kind.root_name(side)
+        if found.as_agreed(side):
+            if entry is not None and entry.kind is Kind.DIRECTORY:
+                told.append(f"something below it changed in {name}")
+            continue
+        if entry is None:
+            told.append(f"it was deleted in {name}")
+        elif found.agreed is None:
+            told.append(f"it is new in {name}")
+        else:
+            told.append(f"it changed in {name}")
+    if len(told) == 2 and all("below" in each for each in told):
+        return "something below it changed"
+    return " and ".join(told) or "it is not agreed yet"

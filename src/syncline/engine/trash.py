@@ -1,0 +1,311 @@
+"""The trash of a job's roots: what is in it, putting it back, and emptying it run by run.
+
+The trash is plain files, `.syncline/trash/<run>/<path>`; the journal knows where each of them came from. Putting back
+is an errand: the file is copied to both sides, and leaves the trash once both are safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from syncline.core import names, retention
+from syncline.core.model import (
+    PRIVATE,
+    SIDES,
+    Because,
+    Entry,
+    Event,
+    Kind,
+    MakeDirectory,
+    Place,
+    Problem,
+    PutFile,
+    PutLink,
+    Reason,
+    RelPath,
+    Side,
+    Why,
+)
+from syncline.engine.errand import Errand, run_errand
+from syncline.engine.ground import Ground
+from syncline.engine.world import Ask, World
+from syncline.errors import PathError, UsageError
+from syncline.execute.transfer import TRASH
+from syncline.fs.root import Root
+from syncline.jobs.kind import Job
+from syncline.store.jobs import Jobs
+from syncline.store.journal import Journal
+from syncline.store.runs import LAST, Runs
+
+FOLDER_MODE = 0o755
+"""The mode of a folder that is made to hold what is put back, where the trash does not have that folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One file, link or empty folder in the trash: which root, where in it, which path it had, which run, when.
+
+    `moved` is what was moved to the trash as a whole: the thing itself, or a folder above it.
+    """
+
+    side: Side
+    place: RelPath
+    path: RelPath
+    run: str
+    at: str
+    entry: Entry
+    moved: RelPath
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person wants back: a path, of which run (None: the latest), to which path (None: its own), of which side
+    (None: either)."""
+
+    path: RelPath
+    run: str | None = None
+    to: RelPath | None = None
+    side: Side | None = None
+
+
+def contents(job: Job, world: World) -> list[Kept]:
+    """Everything in the trash that runs of this job put there, or of which nobody knows whose it is; latest first.
+
+    Raises: PathError, StateError.
+    """
+    found: list[Kept] = []
+    for side in _sides(job):
+        for run in world.roots[side].names(TRASH):
+            known = Runs(world.store).by_id(run)
+            if known is None or known.job == job.id:
+                started = known.started if known is not None else _time_of(run)
+                found += _of_run(world.roots[side], side, run, started, Journal(world.store))
+    return sorted(found, key=lambda kept: (kept.at, kept.run, kept.place), reverse=True)
+
+
+def restore(job: Job, world: World, ask: Ask, wish: Wish) -> Iterator[Event]:
+    """Put something back from the trash, on both sides (of a mirror: in the target), as a run.
+
+    Raises: UsageError: it is not in the trash; and as `run_errand`.
+    """
+    for path in (wish.path, wish.to):
+        if path is not None and (not path or PRIVATE in path.split("/")):
+            raise UsageError(f"{names.printable(path) or 'the folder itself'} cannot be put back", hint="name a file")
+    wanted = _wanted(job, world, wish)
+    yield from run_errand(job, world, ask, "restore", lambda ground: _draw(ground, wanted, wish))
+
+
+def empty(job: Job, world: World, keep: retention.Retention, *, dry_run: bool) -> list[Kept]:
+    """Empty the trash of a job run by run; what went, or would go. What an unfinished run may need stays.
+
+    Raises: RootLocked, PathError, StateError.
+    """
+    for side in _sides(job) if not dry_run else ():
+        world.roots[side].lock()
+    runs = Runs(world.store)
+    needed = {run.id for each in Jobs(world.store).all() for run in runs.unfinished(each.id)}
+    now, everything = world.now(), [kept for kept in contents(job, world) if kept.run not in needed]
+    gone: list[Kept] = []
+    for side in _sides(job):
+        mine = [kept for kept in everything if kept.side is side]
+        due = retention.due(_heaps(mine, now), keep)
+        gone += [kept for kept in mine if kept.run in due]
+        if not dry_run:
+            empty_runs = {run for run in world.roots[side].names(TRASH) if run not in needed}
+            known = {kept.run for kept in mine}
+            for run in sorted(due | {run for run in empty_runs - known if _owned(runs, run, job)}):
+                _clear(world.roots[side], RelPath(f"{TRASH}/{run}"))
+    return gone
+
+
+def _wanted(job: Job, world: World, wish: Wish) -> list[Kept]:
+    """What a wish means: all of one run that had that path, or lay below it."""
+    there = [
+        kept
+        for kept in contents(job, world)
+        if (kept.path == wish.path or kept.path.startswith(f"{wish.path}/")) and wish.side in (None, kept.side)
+    ]
+    if wish.run is not None:
+        run = Runs(world.store).find(LAST, job.id).id if wish.run == LAST else wish.run
+        there = [kept for kept in there if kept.run.startswith(run)]
+    if not there:
+        of = "" if wish.run is None else f" of run {wish.run}"
+        told = f"{names.printable(wish.path)} is not in the trash{of}"
+        raise UsageError(told, hint=f"'syncline trash list {job.name}' shows what is")
+    first = max(there, key=lambda kept: (kept.at, kept.run, kept.entry.mtime_ns, kept.side is Side.LEFT))
+    of_run = [kept for kept in there if (kept.run, kept.side) == (first.run, first.side)]
+    latest: dict[RelPath, Kept] = {}
+    for kept in sorted(of_run, key=lambda kept: (kept.at, kept.place)):
+        latest[kept.path] = kept
+    return [latest[path] for path in sorted(latest)]
+
+
+def _draw(ground: Ground, wanted: list[Kept], wish: Wish) -> Errand:
+    errand = Errand()
+    made: set[Place] = set()
+    for kept in wanted:
+        path = kept.path if wish.to is None else RelPath(wish.to + kept.path[len(wish.path) :])
+        try:
+            _draw_one(ground, kept, path, made, errand)
+        except PathError as error:
+            place = Place(kept.side, RelPath(error.path))
+            errand.problems.append(Problem(place, Reason(error.reason), error.detail))
+
+    def leave(failed: set[RelPath]) -> None:
+        for kept, group in zip(wanted, groups, strict=True):
+            if group in drawn and group not in failed:
+                _drop(ground.roots[kept.side], kept.place)
+
+    groups = [kept.path if wish.to is None else RelPath(wish.to + kept.path[len(wish.path) :]) for kept in wanted]
+    drawn = {action.group for action in errand.actions}
+    errand.done = leave
+    return errand
+
+
+def _draw_one(ground: Ground, kept: Kept, path: RelPath, made: set[Place], errand: Errand) -> None:
+    found = ground.find(path)
+    sides = _sides(ground.job)
+    for side in sides:
+        if found.entries[side] is not None:
+            raise _taken(ground, found.paths[side])
+        for above in names.ancestors(found.paths[side])[:-1]:
+            entry = ground.roots[side].entry(above)
+            if entry is not None and entry.kind is not Kind.DIRECTORY:
+                raise _taken(ground, above)
+    errand.touched.append(found)
+    source = Place(kept.side, kept.place)
+    because = Because(Why.RECOVER, source, kept.entry)
+    for side in sides:
+        at = found.place(side)
+        for above in reversed(names.ancestors(at.path)[:-1]):
+            folder = Place(side, above)
+            if folder not in made and ground.roots[side].entry(above) is None:
+                made.add(folder)
+                reason = Because(Why.RECOVER, folder, None)
+                entry = Entry(Kind.DIRECTORY, mode=_folder_mode(ground, kept, at.path.count("/") - above.count("/")))
+                errand.actions.append(MakeDirectory(folder, None, reason, entry))
+        match kept.entry.kind:
+            case Kind.DIRECTORY:
+                errand.actions.append(MakeDirectory(at, None, because, kept.entry, None, path))
+            case Kind.LINK:
+                errand.actions.append(PutLink(at, None, because, kept.entry, source, None, path))
+            case _:
+                errand.actions.append(PutFile(at, None, because, kept.entry, source, kept.entry, None, path))
+
+
+def _folder_mode(ground: Ground, kept: Kept, levels: int) -> int:
+    """The mode that the folder so many levels above had, if it went to the trash with what is put back."""
+    place = names.ancestors(kept.place)[levels - 1]
+    if place != kept.moved and not place.startswith(f"{kept.moved}/"):
+        return FOLDER_MODE
+    entry = ground.roots[kept.side].entry(place)
+    return FOLDER_MODE if entry is None else entry.mode
+
+
+def _taken(ground: Ground, path: RelPath) -> PathError:
+    told = "stands there already; put it back beside: --to ANOTHER_PATH"
+    return PathError(Reason.TARGET_CHANGED, path, told)
+
+
+def _of_run(root: Root, side: Side, run: str, started: str, journal: Journal) -> Iterator[Kept]:
+    top = RelPath(f"{TRASH}/{run}")
+    origins = {place: (path, at) for where, place, path, at in journal.trashed(run) if where is side}
+    stack = [top]
+    while stack:
+        above = stack.pop()
+        inside = root.names(above)
+        if not inside and above != top:
+            yield _kept(root, side, run, above, top, origins, started)
+        for name in inside:
+            place = RelPath(f"{above}/{name}")
+            entry = root.entry(place)
+            if entry is not None and entry.kind is Kind.DIRECTORY:
+                stack.append(place)
+            elif entry is not None:
+                yield _kept(root, side, run, place, top, origins, started)
+
+
+def _kept(
+    root: Root,
+    side: Side,
+    run: str,
+    place: RelPath,
+    top: RelPath,
+    origins: Mapping[RelPath, tuple[RelPath, str]],
+    started: str,
+) -> Kept:
+    entry = root.entry(place) or Entry(Kind.UNKNOWN)
+    for above in (place, *names.ancestors(place)):
+        if above in origins:
+            path, at = origins[above]
+            return Kept(side, place, RelPath(path + place[len(above) :]), run, at, entry, above)
+    return Kept(side, place, RelPath(place[len(top) + 1 :]), run, started, entry, place)
+
+
+def _heaps(kept: list[Kept], now: datetime) -> list[retention.Heap]:
+    """What each run left on one side."""
+    by_run: dict[str, list[Kept]] = {}
+    for each in kept:
+        by_run.setdefault(each.run, []).append(each)
+    return [
+        retention.Heap(
+            run, (now - max(_moment(each.at) for each in all)).total_seconds(), sum(e.entry.size for e in all)
+        )
+        for run, all in by_run.items()
+    ]
+
+
+def _owned(runs: Runs, run: str, job: Job) -> bool:
+    known = runs.by_id(run)
+    return known is None or known.job == job.id
+
+
+def _sides(job: Job) -> list[Side]:
+    return [side for side in SIDES if job.kind.writes(side)]
+
+
+def _clear(root: Root, path: RelPath) -> None:
+    """Remove what is in the trash of one run, and its folder."""
+    stack, folders = [path], []
+    while stack:
+        above = stack.pop()
+        folders.append(above)
+        for name in root.names(above):
+            place = RelPath(f"{above}/{name}")
+            entry = root.entry(place)
+            if entry is not None and entry.kind is Kind.DIRECTORY:
+                stack.append(place)
+            elif entry is not None:
+                root.remove(place)
+    for folder in reversed(folders):
+        if root.entry(folder) is not None:
+            root.remove_directory(folder)
+
+
+def _drop(root: Root, place: RelPath) -> None:
+    """Take one thing out of the trash, with the folders that become empty; what cannot be stays there."""
+    try:
+        entry = root.entry(place)
+        if entry is not None:
+            (root.remove_directory if entry.kind is Kind.DIRECTORY else root.remove)(place)
+        above = names.parent(place)
+        while above != TRASH and not root.names(above):
+            root.remove_directory(above)
+            above = names.parent(above)
+    except PathError:
+        return
+
+
+def _time_of(run: str) -> str:
+    """The time that a run's id tells, as it is stored; the beginning of time where it tells none."""
+    try:
+        told = datetime.strptime(run.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        told = datetime.fromtimestamp(0, UTC)
+    return told.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _moment(stored: str) -> datetime:
+    return datetime.fromisoformat(stored)
