@@ -6,6 +6,7 @@ import os
 import secrets
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -191,6 +192,21 @@ class Desk:
     def adopt(self, job: Job, ask: Ask) -> Iterator[Event]:
         """Take both roots as they stand and synchronise as for the first time. Raises: as `run`."""
         yield from self._in_world(job, ask, engine.adopt)
+
+    def perform(
+        self, job: Job, ask: Ask, act: Callable[[Job, World, Ask], Iterator[Event]]
+    ) -> Iterator[Event]:
+        """Let `act` (of `syncline.engine`) do something in the world of a job. Raises: as `run`, and as `act`."""
+        yield from self._in_world(job, ask, act)
+
+    @contextmanager
+    def world(self, job: Job) -> Iterator[World]:
+        """The world of a job, its roots opened, for a look. Raises: UsageError, RunRefused, RootLost, StateError."""
+        world = self._world(job)
+        try:
+            yield world
+        finally:
+            _close(world)
 
     def forget(self, job: Job) -> None:
         """Drop everything that is remembered of a job. Its folders and their trash stay as they are."""

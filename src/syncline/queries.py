@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypedDict, cast
 
-from syncline.core.model import SIDES, Outcome, Side
+from syncline.core.model import SIDES, Entry, Kind, Outcome, RelPath, Side
 from syncline.core.report import FORMAT, PLANNED, SKIPPED, ActionRow, Document, Summary, action_row, with_actions
+from syncline.engine.trash import Kept
+from syncline.errors import UsageError
 from syncline.jobs.kind import Job
-from syncline.store.conflicts import Conflicts
-from syncline.store.db import Store
+from syncline.store.conflicts import Conflicts, Recorded
+from syncline.store.db import Store, stored_time
 from syncline.store.jobs import Job as Remembered
 from syncline.store.jobs import Jobs
 from syncline.store.journal import Journal
@@ -48,6 +53,58 @@ class RunRow(TypedDict):
     seconds: float | None
     outcome: str | None
     summary: Summary
+
+
+class OperationsRow(TypedDict):
+    """What was done lately: actions by their names, conflicts found by their rules."""
+
+    hours: float
+    done: int
+    actions: dict[str, int]
+    conflicts: dict[str, int]
+
+
+class OpenRow(TypedDict):
+    """A conflict as `conflicts` has it. `kept` is whose version has the path; None: nothing was touched."""
+
+    id: int
+    job: str
+    path: str
+    rule: str
+    policy: str
+    kept: str | None
+    clash: str | None
+    detected: str
+    run: str | None
+    open: bool
+
+
+class TrashRow(TypedDict):
+    """Something in the trash, as `trash list` has it."""
+
+    job: str
+    root: str
+    path: str
+    run: str
+    bytes: int
+    trashed_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One side's version of a path in conflict: the root's name, where it stands now, what was seen of it."""
+
+    root: str
+    path: str
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A conflict with both versions, for people."""
+
+    row: OpenRow
+    versions: tuple[Version, Version]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +164,62 @@ def history(store: Store, name: str | None = None, limit: int | None = None) -> 
         }
         for run in Runs(store).history(wanted, limit)
     ]
+
+
+def operations(store: Store, job: Job, hours: float, now: datetime) -> OperationsRow:
+    """What the runs of a job did in the last so many hours. Raises: StateError."""
+    since = stored_time(now - timedelta(hours=hours))
+    actions = Journal(store).counted(job.id, since)
+    found = Conflicts(store).counted(job.id, since)
+    return {"hours": hours, "done": sum(actions.values()), "actions": actions, "conflicts": found}
+
+
+def conflicts(store: Store, jobs: Sequence[Job], *, settled: bool = False) -> list[Disagreement]:
+    """The open conflicts of these jobs, with `settled` the others too, the oldest first. Raises: StateError."""
+    found = []
+    for job in jobs:
+        recorded = Conflicts(store).all(job.id) if settled else Conflicts(store).open_conflicts(job.id)
+        found += [_disagreement(job, each) for each in recorded]
+    return found
+
+
+def run_id(store: Store, said: str, job: Job | None = None) -> str:
+    """The id of the run a person means. Raises: UsageError, StateError."""
+    return Runs(store).find(said, None if job is None else job.id).id
+
+
+def trash_row(job: Job, kept: Kept) -> TrashRow:
+    """Something in the trash, as it is listed."""
+    return {
+        "job": job.name,
+        "root": job.kind.root_name(kept.side),
+        "path": kept.path,
+        "run": kept.run,
+        "bytes": kept.entry.size if kept.entry.kind is Kind.FILE else 0,
+        "trashed_at": kept.at,
+    }
+
+
+def path_in(job: Job, said: str) -> RelPath:
+    """A path within a job, as a person says it: relative to its roots, or absolute below one of them; bytes that are no
+    UTF-8 also as the `\\udcXX` escapes of JSON.
+
+    Raises: UsageError: it lies in neither root.
+    """
+    text = re.sub(r"\\udc([89a-f][0-9a-f])", lambda found: chr(0xDC00 + int(found[1], 16)), said)
+    if os.path.isabs(text):
+        for side in SIDES:
+            below = os.path.relpath(text, job.root(side))
+            if below != ".." and not below.startswith(f"..{os.sep}"):
+                text = below
+                break
+        else:
+            told = " and ".join(job.root(side) for side in SIDES)
+            raise UsageError(f"{said} lies in none of the folders of {job.name}", hint=f"they are {told}")
+    parts = [part for part in text.replace(os.sep, "/").split("/") if part not in ("", ".")]
+    if not parts or ".." in parts:
+        raise UsageError(f"{said!r} is no path within {job.name}", hint="say it relative to the job's folders")
+    return RelPath("/".join(parts))
 
 
 def show(store: Store, said: str) -> Shown:
@@ -170,6 +283,32 @@ def _refused_since(store: Store, job: Remembered) -> str | None:
     row = store.first("SELECT max(at) FROM approval JOIN job ON job.key = approval.job WHERE job.id = ?", (job.id,))
     at = None if row is None or row[0] is None else str(row[0])
     return at if at is not None and at > (job.last_checked or "") else None
+
+
+def _disagreement(job: Job, recorded: Recorded) -> Disagreement:
+    conflict = recorded.conflict
+    kept = None if conflict.kept is None else conflict.kept.value
+    row: OpenRow = {
+        "id": recorded.id,
+        "job": job.name,
+        "path": conflict.path,
+        "rule": conflict.rule.value,
+        "policy": conflict.policy.value,
+        "kept": job.kind.root_name(Side(kept)) if kept in ("left", "right") else kept,
+        "clash": conflict.clash,
+        "detected": recorded.detected,
+        "run": recorded.run,
+        "open": recorded.open,
+    }
+    left, right = (
+        Version(
+            job.kind.root_name(side),
+            conflict.clash if conflict.clash is not None and conflict.clash_from is side else conflict.path,
+            entry,
+        )
+        for side, entry in zip(SIDES, (conflict.left, conflict.right), strict=True)
+    )
+    return Disagreement(row, (left, right))
 
 
 def _summary(run: Run) -> Summary:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -23,15 +24,21 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("run.plan", "Show what a run would do; changes nothing."),
     "run": ("run.run", "Run jobs: all that are configured, or those named."),
     "status": ("ask.status", "Say per job whether it is in sync, and what is open."),
+    "conflicts": ("conflicts.conflicts", "List the open conflicts."),
+    "resolve": ("conflicts.resolve", "Settle conflicts: say which version stays."),
     "history": ("ask.history", "List past runs."),
     "show": ("ask.show", "Show what a past run did."),
+    "explain": ("explain.explain", "Tell what happened to a path, and why."),
+    "trash": ("trash.trash", "List, put back or empty what was moved to the trash."),
     "jobs": ("jobs.jobs", "List, show or forget jobs."),
     "config": ("config.config", "Check, show or begin the configuration file."),
     "adopt": ("jobs.adopt", "Accept a root whose marker is missing or different."),
+    "doctor": ("doctor.doctor", "Look for what is missing or risky, each with its remedy."),
+    "completion": ("completion.completion", "Print the completion for bash, zsh or fish."),
 }
 """The commands in the order of the help: where each is, and its line there."""
 
-ALIASES = {"check": "plan", "dry-run": "plan"}
+ALIASES = {"check": "plan", "dry-run": "plan", "list-conflicts": "conflicts", "resync": "run"}
 
 EXAMPLES = """\b
 Examples:
@@ -45,7 +52,9 @@ def call(args: Sequence[str]) -> int:
     """The exit code of a call with these arguments."""
     args = list(args)
     if "_SYNCLINE_COMPLETE" in os.environ:  # the shell asks what could be typed next
-        root.main(args=args, prog_name="syncline")
+        with suppress(SynclineError):
+            root.main(args=args, prog_name="syncline")
+        return 1
     _prepare_streams()
     current = Call.of(args)
     try:

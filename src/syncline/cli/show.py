@@ -66,10 +66,18 @@ _WHYS: Final = {
     "type-change": "became something else",
     "extra": "not in the source",
     "undo": "undo",
-    "recover": "recovery",
+    "recover": "put back from the trash",
 }
 
 _ON: Final = {"left": "on the left", "right": "on the right", "source": "in the source", "target": "in the target"}
+
+_SIDED: Final = {
+    "created": "new",
+    "changed": "changed",
+    "deleted": "deleted",
+    "properties": "other properties",
+    "renamed": "renamed",
+}
 
 _RULES: Final = {
     "changed-both": "changed on both sides",
@@ -188,6 +196,19 @@ def history(screen: Screen, rows: Sequence[RunRow]) -> None:
             (outcome, _STYLES.get(outcome, "yellow")),
             f"  {phrase(row['summary'], done=True) or 'nothing to copy'}",
         )
+
+
+def rule(name: str) -> str:
+    """A rule in words."""
+    return _RULES.get(name, name)
+
+
+def reason(why: str) -> str:
+    """Why something was done, in words."""
+    what, _, side = why.rpartition("-")
+    if what in _SIDED:
+        return f"{_SIDED[what]} {_ON.get(side, side)}"
+    return _WHYS.get(why, why)
 
 
 def setting(value: object) -> str:

@@ -25,13 +25,14 @@ from syncline.core.model import (
 )
 from syncline.errors import PathError, RootLost
 from syncline.execute import perform
+from syncline.execute.ahead import Ahead
 from syncline.execute.perform import Site, Staged
 from syncline.execute.transfer import Names
 from syncline.fs.root import Root
 from syncline.store.db import Store
 from syncline.store.journal import Journal
 
-BATCH_ACTIONS = 2500
+BATCH_ACTIONS = 1000
 BATCH_BYTES = 256_000_000
 
 
@@ -73,13 +74,22 @@ def carry_out(actions: Sequence[Action] | Iterable[Action], site: Site, books: B
         RootLost: a root went away; what had been done is in the journal.
         StateError: the journal cannot be written; nothing more was done after that.
     """
+    ahead = Ahead(site, books.run)
+    try:
+        batch: list[Numbered] = []
+        for following in [*_numbered(actions), []]:
+            if batch and not site.stop():
+                yield from _carry_out_batch(batch, following, ahead, site, books, tally)
+            batch = following
+    finally:
+        ahead.stop()
+
+
+def _numbered(actions: Iterable[Action]) -> Iterator[list[Numbered]]:
     number = 1
     for batch in batches(actions):
-        if site.stop():
-            return
-        numbered = [Numbered(number + index, action) for index, action in enumerate(batch)]
+        yield [Numbered(number + index, action) for index, action in enumerate(batch)]
         number += len(batch)
-        yield from _carry_out_batch(numbered, site, books, tally)
 
 
 def batches(actions: Iterable[Action]) -> Iterator[list[Action]]:
@@ -97,13 +107,16 @@ def batches(actions: Iterable[Action]) -> Iterator[list[Action]]:
         yield batch
 
 
-def _carry_out_batch(batch: list[Numbered], site: Site, books: Books, tally: Tally) -> Iterator[Event]:
+def _carry_out_batch(
+    batch: list[Numbered], following: list[Numbered], ahead: Ahead, site: Site, books: Books, tally: Tally
+) -> Iterator[Event]:
     with books.store.transaction():
         books.journal.begin(books.run, [(item.number, item.action.group, item.action, None) for item in batch])
     failures: dict[int, Problem] = {}
     trashed: dict[int, RelPath | None] = {}
     try:
-        staged = yield from _stage(batch, site, books.run, failures, tally)
+        staged = yield from _stage(batch, ahead, site, books.run, failures, tally)
+        ahead.begin([(item.number, item.action) for item in following])
         if _flushed(site.roots, batch, staged_items(batch, staged), failures, lambda item: _names(books, item).new):
             for unit in _units(batch):
                 _commit_unit(unit, site, books, staged, failures, trashed)
@@ -134,15 +147,23 @@ def staged_items(batch: list[Numbered], staged: Mapping[int, Staged]) -> list[Nu
 
 
 def _stage(
-    batch: list[Numbered], site: Site, run: str, failures: dict[int, Problem], tally: Tally
+    batch: list[Numbered], ahead: Ahead, site: Site, run: str, failures: dict[int, Problem], tally: Tally
 ) -> Generator[Event, None, dict[int, Staged]]:
-    """Stage every action of a batch; returns what was staged by number."""
+    """Stage every action of a batch that was not staged ahead; returns what was staged by number."""
     staged: dict[int, Staged] = {}
+    found = ahead.take([(item.number, item.action) for item in batch])
     for item in batch:
         if site.stop():
             break
         before, size = tally.bytes, planning.size_of(item.action)
         try:
+            known = found.get(item.number)
+            if isinstance(known, PathError):
+                raise known
+            if known is not None:
+                staged[item.number] = known
+                tally.bytes = before + size
+                continue
             for step in perform.stage(site, item.action, Names(run, item.number)):
                 if isinstance(step, Staged):
                     staged[item.number] = step

@@ -1,0 +1,99 @@
+"""`explain`: what happened to a path, and how it stands."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from syncline.cli import complete
+from syncline.cli.call import Call
+from syncline.cli.options import as_json, examples
+from syncline.errors import SynclineError
+
+if TYPE_CHECKING:
+    from syncline.cli.terminal import Screen
+    from syncline.engine.story import EventRow, StoryRow
+
+
+@click.command(
+    epilog=examples(
+        "syncline explain documents-usb letters/2026.txt", "syncline explain documents-usb letters/2026.txt --json"
+    )
+)
+@click.argument("job", shell_complete=complete.jobs)
+@click.argument("path")
+@as_json
+@click.pass_obj
+def explain(call: Call, job: str, path: str, json: bool) -> int:
+    """Tell what happened to a path: when, which action, why, in which run, and where earlier versions are.
+
+    Also for paths that do not exist any more. If both sides do not agree on it: why, and what to do.
+    """
+    from syncline import queries
+    from syncline.cli import terminal
+    from syncline.cli.ask import looking
+    from syncline.cli.running import pasted
+    from syncline.engine import story
+
+    with looking(call) as desk, ExitStack() as opened:
+        named = desk.job(job, gone=True)
+        place = queries.path_in(named, path)
+        world = None
+        with suppress(SynclineError):
+            world = opened.enter_context(desk.world(named))
+        told = story.story(named, desk.store, place, world, spoken=pasted(place))
+    if json:
+        call.answer(dict(told))
+    else:
+        _show(terminal.screen(call), told)
+    return 0
+
+
+def _show(screen: Screen, told: StoryRow) -> None:
+    from syncline.core.names import printable
+
+    screen.line((printable(told["path"]), "bold"), f" in {told['job']}")
+    for event in told["events"]:
+        _event(screen, event)
+    if not told["events"]:
+        screen.line("  nothing was ever done to it")
+    style = {True: "green", False: "yellow", None: ""}[told["in_step"]]
+    word = {True: "now", False: "not in step", None: "now"}[told["in_step"]]
+    screen.line((word, style), f": {printable(told['reason'])}")
+    for command in told["next"]:
+        screen.line("  ", (command, "bold cyan"))
+
+
+def _event(screen: Screen, event: EventRow) -> None:
+    from syncline.cli import show
+    from syncline.core.names import printable
+
+    run = f"  run {event['run']}" if event["run"] is not None else ""
+    screen.line(f"  {show.moment(event['at'])}  ", _done(event), (run, "dim"))
+    if event.get("detail"):
+        screen.line((f"      {printable(event['detail'])}", "dim"))
+    if "trash" in event:
+        place = printable(event["trash"])
+        gone = {True: "", False: " (not there any more)", None: " (cannot be looked at now)"}[event.get("there")]
+        screen.line((f"      what stood there: {place}{gone}", "dim"))
+
+
+def _done(event: EventRow) -> str:
+    from syncline.cli import show
+    from syncline.core.names import printable
+
+    if event["action"] == "conflict":
+        clash = event.get("clash")
+        kept = event.get("kept")
+        told = f"conflict, {show.rule(event['why'])}"
+        if kept is None:
+            return f"{told}; nothing was touched"
+        return f"{told}; {kept} kept the name" + (f", the other is {printable(clash)}" if clash else "")
+    if event["action"] == "settled":
+        return "the conflict was settled"
+    state = "" if event["state"] == "done" else f" ({event['state']})"
+    why = show.reason(event["why"])
+    size = f" {show.size(event['bytes'])}" if event["bytes"] else ""
+    return f"{event['action']} in {event['root']}{size}{f', {why}' if why else ''}{state}"
