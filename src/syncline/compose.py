@@ -193,9 +193,7 @@ class Desk:
         """Take both roots as they stand and synchronise as for the first time. Raises: as `run`."""
         yield from self._in_world(job, ask, engine.adopt)
 
-    def perform(
-        self, job: Job, ask: Ask, act: Callable[[Job, World, Ask], Iterator[Event]]
-    ) -> Iterator[Event]:
+    def perform(self, job: Job, ask: Ask, act: Callable[[Job, World, Ask], Iterator[Event]]) -> Iterator[Event]:
         """Let `act` (of `syncline.engine`) do something in the world of a job. Raises: as `run`, and as `act`."""
         yield from self._in_world(job, ask, act)
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from syncline.core.model import SIDES, Entry, Kind, Outcome, RelPath, Side
 from syncline.core.report import FORMAT, PLANNED, SKIPPED, ActionRow, Document, Summary, action_row, with_actions
@@ -42,6 +42,7 @@ class StatusRow(TypedDict):
     last_checked: str | None
     conflicts: int
     problems: int
+    operations: NotRequired[OperationsRow]
 
 
 class RunRow(TypedDict):

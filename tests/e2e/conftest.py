@@ -17,15 +17,21 @@ MEMORY = "/dev/shm"
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Pair:
-    """Two empty folders to be kept in step."""
-    return Pair(tmp_path)
+def pair(quick: Path, parent: Forks) -> Pair:
+    """Two empty folders to be kept in step; calls are forked from a process that has everything imported."""
+    return Pair(quick, parent=parent)
 
 
 @pytest.fixture
-def mirror(tmp_path: Path) -> Pair:
-    """A source and a target, both empty."""
-    return Pair(tmp_path, "mirror", left="source", right="target")
+def mirror(quick: Path, parent: Forks) -> Pair:
+    """A source and a target, both empty; calls are forked."""
+    return Pair(quick, "mirror", left="source", right="target", parent=parent)
+
+
+@pytest.fixture
+def spawned(tmp_path: Path) -> Pair:
+    """Two empty folders on the disk the machine has for such things; calls are processes of their own."""
+    return Pair(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,13 @@ CHANGES = (
 )
 
 
+def environment() -> dict[str, str]:
+    """For a process that is to run this source, and nothing but what its arguments say."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SYNCLINE_")}
+    path = os.pathsep.join((str(REPOSITORY / "src"), str(REPOSITORY)))
+    return {**kept, "PYTHONPATH": path, "NO_COLOR": "1"}
+
+
 @dataclass(frozen=True)
 class Forked:
     """What a child did: its exit code (minus a signal's number), its answer, and the kinds of its steps in order."""
@@ -60,14 +67,16 @@ class Forks:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def call(self, *args: str | Path, kill: int | None = None, at: str = "", do: str = "") -> Forked:
+    def call(
+        self, *args: str | Path, kill: int | None = None, at: str = "", do: str = "", cwd: str | Path = REPOSITORY
+    ) -> Forked:
         """Call syncline with these arguments, in a child that dies at step `kill`, counted from 1.
 
         Before its first step of the kind `at`, the child has the shell do `do`.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        asked = {"args": list(map(os.fspath, args)), "kill": kill, "at": at, "do": do}
+        asked = {"args": list(map(os.fspath, args)), "kill": kill, "at": at, "do": do, "cwd": os.fspath(cwd)}
         print(json.dumps(asked), file=self._process.stdin, flush=True)
         return Forked(**json.loads(self._process.stdout.readline()))
 
@@ -75,11 +84,10 @@ class Forks:
 @contextmanager
 def forks() -> Iterator[Forks]:
     """A parent to fork from, for as long as it is used."""
-    path = os.pathsep.join((str(REPOSITORY / "src"), str(REPOSITORY)))
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.e2e.forks"],
         cwd=REPOSITORY,
-        env={**os.environ, "PYTHONPATH": path, "NO_COLOR": "1"},
+        env=environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -192,6 +200,7 @@ def _child(asked: dict[str, Any], out: int, err: int, log: int) -> None:
     try:
         os.dup2(out, 1)
         os.dup2(err, 2)
+        os.chdir(asked["cwd"])
         _count(Steps(asked["kill"], log, asked["at"], asked["do"]))
         from syncline.cli import frame
 

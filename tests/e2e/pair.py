@@ -11,14 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e import disk
+from tests.e2e.forks import Forks, environment
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
 COMMAND = [sys.executable, "-m", "syncline"]
-
-
-def environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SYNCLINE_")}
-    return {**kept, "PYTHONPATH": str(SOURCE), "NO_COLOR": "1"}
 
 
 @dataclass(frozen=True)
@@ -54,28 +49,35 @@ class Answer:
 
 
 class Pair:
-    """Two folders and a state directory below `top`."""
+    """Two folders and a state directory below `top`. With a `parent`, calls are forked instead of started anew."""
 
-    def __init__(self, top: Path, kind: str = "sync", *, left: str = "left", right: str = "right") -> None:
-        self.kind = kind
+    def __init__(
+        self, top: Path, kind: str = "sync", *, left: str = "left", right: str = "right", parent: Forks | None = None
+    ) -> None:
+        self.kind, self.parent = kind, parent
         self.left, self.right, self.state = top / left, top / right, top / "state"
         for folder in (self.left, self.right):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def call(self, *args: str | Path, **more: Any) -> Answer:
+    def call(self, *args: str | Path, cwd: Path | None = None) -> Answer:
         """Run the command line with these arguments."""
-        done = subprocess.run(self.command(*args), **{**PIPES, "timeout": 60, "env": environment(), **more})
-        out = done.stdout.decode("utf-8", "surrogateescape")
-        document = json.loads(out) if "--json" in args and out else {}
-        return Answer(done.returncode, out, done.stderr.decode("utf-8", "surrogateescape"), document)
+        if self.parent is not None:
+            forked = self.parent.call("--state-dir", self.state, *args, cwd=cwd or self.left.parent)
+            code, out, err = forked.code, forked.out, forked.err
+        else:
+            done = subprocess.run(self.command(*args), **PIPES, env=environment(), cwd=cwd, timeout=60, check=False)
+            code = done.returncode
+            out, err = (said.decode("utf-8", "surrogateescape") for said in (done.stdout, done.stderr))
+        return Answer(code, out, err, json.loads(out) if "--json" in args and out else {})
 
     def command(self, *args: str | Path) -> list[str]:
         return [*COMMAND, "--state-dir", str(self.state), *map(os.fspath, args)]
 
-    def start(self, *args: str | Path, **more: Any) -> subprocess.Popen[bytes]:
+    def start(self, *args: str | Path) -> subprocess.Popen[bytes]:
         """Begin `sync` or `mirror` with JSON and do not wait for it."""
-        command = self.command(self.kind, self.left, self.right, "--json", *args)
-        return subprocess.Popen(command, **{**PIPES, "env": environment(), **more})
+        return subprocess.Popen(
+            self.command(self.kind, self.left, self.right, "--json", *args), **PIPES, env=environment()
+        )
 
     def sync(self, *args: str, code: int | None = 0) -> Answer:
         """Synchronise, with JSON; `code` is what is expected."""

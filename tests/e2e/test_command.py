@@ -75,7 +75,8 @@ def busy_pair(pair: Pair) -> None:
     pair.write(right={"a": "right", "b": None, "k": Link("z")})
 
 
-def test_the_document_of_a_plan_and_of_its_run(pair: Pair) -> None:
+def test_the_document_of_a_plan_and_of_its_run(spawned: Pair) -> None:
+    pair = spawned
     busy_pair(pair)
     planned = pair.sync("--dry-run")
     exact(planned)
@@ -115,7 +116,8 @@ def test_the_document_of_a_mirror_names_source_and_target(mirror: Pair) -> None:
 
 
 @pytest.mark.parametrize("say", ["--dry-run", "plan"])
-def test_a_plan_changes_nothing(pair: Pair, say: str) -> None:
+def test_a_plan_changes_nothing(spawned: Pair, say: str) -> None:
+    pair = spawned
     busy_pair(pair)
     name = pair.sync("--dry-run").document["job"]
     before = disk.fingerprint(pair.left, pair.right, pair.state)
@@ -145,7 +147,8 @@ def test_the_same_world_has_the_same_plan_id_and_another_one_another(pair: Pair)
     assert pair.sync("--dry-run").document["plan"] not in ids
 
 
-def test_nothing_to_do_writes_nothing_but_the_time_of_the_look(pair: Pair) -> None:
+def test_nothing_to_do_writes_nothing_but_the_time_of_the_look(spawned: Pair) -> None:
+    pair = spawned
     busy_pair(pair)
     pair.sync()
     before = tables(pair)
@@ -164,19 +167,19 @@ def tables(pair: Pair) -> dict[str, list[tuple[object, ...]]]:
         return {name: state.execute(f"SELECT * FROM {name}").fetchall() for name in names}
 
 
-def test_jobs_are_remembered_by_their_pair(pair: Pair, tmp_path: Path) -> None:
+def test_jobs_are_remembered_by_their_pair(pair: Pair, quick: Path) -> None:
     pair.write(left={"a": "1"})
     name = pair.sync().document["job"]
     assert name == "left-right"
-    link = tmp_path / "link"
+    link = quick / "link"
     link.symlink_to(pair.left)
     for one, two in ((pair.right, pair.left), (link, pair.right), (pair.left.parent / "." / "left", pair.right)):
         again = pair.call("sync", one, two, "--json")
         assert (again.code, again.document["job"], again.document["run"]) == (0, name, None)
         assert again.document["roots"] == {"left": str(pair.left), "right": str(pair.right)}
-    relative = pair.call("sync", "left", "right", "--json", cwd=tmp_path)
+    relative = pair.call("sync", "left", "right", "--json", cwd=quick)
     assert relative.document["job"] == name
-    other = Pair(tmp_path / "elsewhere")
+    other = Pair(quick / "elsewhere", parent=pair.parent)
     other.state = pair.state
     assert other.sync().document["job"] == "left-right-2"
     listed = pair.call("jobs", "list", "--json").document["jobs"]
@@ -193,8 +196,8 @@ def test_jobs_are_remembered_by_their_pair(pair: Pair, tmp_path: Path) -> None:
     assert pair.same() == {"a": "=1"}  # a forgotten job is new: nothing is deleted
 
 
-def test_folders_with_strange_names_make_a_plain_job_name(tmp_path: Path) -> None:
-    pair = Pair(tmp_path, left="Ünï çødé!", right="x  Y")
+def test_folders_with_strange_names_make_a_plain_job_name(quick: Path) -> None:
+    pair = Pair(quick, left="Ünï çødé!", right="x  Y")
     assert re.fullmatch(r"[a-z0-9-]+", pair.sync().document["job"])
 
 
@@ -212,23 +215,23 @@ def test_folders_with_strange_names_make_a_plain_job_name(tmp_path: Path) -> Non
         ("left", "file"),
     ],
 )
-def test_two_folders_that_cannot_be_a_pair(pair: Pair, tmp_path: Path, left: str, right: str) -> None:
+def test_two_folders_that_cannot_be_a_pair(pair: Pair, quick: Path, left: str, right: str) -> None:
     (pair.left / "inner").mkdir()
-    (tmp_path / "link").symlink_to(pair.left)
-    (tmp_path / "file").write_text("")
-    before = disk.fingerprint(tmp_path)
+    (quick / "link").symlink_to(pair.left)
+    (quick / "file").write_text("")
+    before = disk.fingerprint(quick)
     for kind in ("sync", "mirror"):
-        answer = pair.call(kind, tmp_path / left, tmp_path / right, "--json")
+        answer = pair.call(kind, quick / left, quick / right, "--json")
         assert answer.code == 2
         assert answer.document.keys() == {"syncline", "outcome", "errors"}
         assert answer.document["outcome"] == "error"
         assert answer.document["errors"][0].keys() == {"message", "file", "line", "hint"}
     shutil.rmtree(pair.state, ignore_errors=True)
-    after = disk.fingerprint(tmp_path)
-    assert {path for path in before | after if before.get(path) != after.get(path)} <= {f"{tmp_path}/"}
+    after = disk.fingerprint(quick)
+    assert {path for path in before | after if before.get(path) != after.get(path)} <= {f"{quick}/"}
 
 
-def test_a_folder_is_made_only_when_asked_for(pair: Pair, tmp_path: Path) -> None:
+def test_a_folder_is_made_only_when_asked_for(pair: Pair, quick: Path) -> None:
     shutil.rmtree(pair.right)
     pair.write(left={"a": "1"})
     assert pair.sync(code=2).document["outcome"] == "error"
@@ -253,8 +256,9 @@ WRONG = (
 
 
 @pytest.mark.parametrize("words", WRONG, ids=" ".join)
-def test_wrong_usage_is_exit_code_2(pair: Pair, words: tuple[str, ...]) -> None:
-    answer = pair.call(*words, cwd=pair.left.parent)
+def test_wrong_usage_is_exit_code_2(spawned: Pair, words: tuple[str, ...]) -> None:
+    pair = spawned
+    answer = pair.call(*words)
     assert answer.code == 2
     assert answer.out == ""
     assert "Traceback" not in answer.err
@@ -334,13 +338,13 @@ def test_status_and_history_tell_what_was_run(pair: Pair) -> None:
         assert "left-right" in told.out
 
 
-def test_many_jobs_in_one_call(pair: Pair, tmp_path: Path) -> None:
-    other = Pair(tmp_path / "b")
+def test_many_jobs_in_one_call(pair: Pair, quick: Path) -> None:
+    other = Pair(quick / "b", parent=pair.parent)
     other.state = pair.state
     names = [each.sync().document["job"] for each in (pair, other)]
     pair.write(left={"a": "1"})
     other.write(left={"a": "1"})
-    other.right.rename(tmp_path / "away")
+    other.right.rename(quick / "away")
     answer = pair.call("run", *names, "--json")
     assert answer.code == 3
     assert [job["outcome"] for job in answer.document["jobs"]] == ["done", "refused"]

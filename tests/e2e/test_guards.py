@@ -158,7 +158,7 @@ def an_empty_mount_point(pair: Pair) -> None:
 
 
 def another_marker(pair: Pair) -> None:
-    other = Pair(pair.left.parent / "other")
+    other = Pair(pair.left.parent / "other", parent=pair.parent)
     other.sync()
     shutil.copy(other.right / ".syncline/root.json", pair.right / ".syncline/root.json")
 

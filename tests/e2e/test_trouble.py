@@ -49,13 +49,15 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", mount], check=True)
 
 
-def on_small(tmp_path: Path, small: Path) -> Pair:
-    return Pair(tmp_path, left="left", right=str(small / "right"))
+@pytest.fixture
+def cramped(tmp_path: Path, small: Path, parent: Forks) -> Pair:
+    """A pair whose right side is on that disk."""
+    return Pair(tmp_path, left="left", right=str(small / "right"), parent=parent)
 
 
 @pytest.mark.root
-def test_a_disk_too_small_is_refused_before_anything_is_done(tmp_path: Path, small: Path) -> None:
-    pair = on_small(tmp_path, small)
+def test_a_disk_too_small_is_refused_before_anything_is_done(cramped: Pair) -> None:
+    pair = cramped
     pair.write(left={"small": "1", "large": b"x" * 5_000_000})
     answer = pair.sync(code=3)
     assert answer.guards == ["no-space"]
@@ -66,8 +68,8 @@ def test_a_disk_too_small_is_refused_before_anything_is_done(tmp_path: Path, sma
 
 
 @pytest.mark.root
-def test_too_few_inodes_are_refused_before_anything_is_done(tmp_path: Path, small: Path) -> None:
-    pair = on_small(tmp_path, small)
+def test_too_few_inodes_are_refused_before_anything_is_done(cramped: Pair) -> None:
+    pair = cramped
     pair.write(left={f"d/{number}": "" for number in range(500)})
     assert pair.sync(code=3).guards == ["no-space"]
     assert disk.read(pair.right) == {}
@@ -77,9 +79,9 @@ def test_too_few_inodes_are_refused_before_anything_is_done(tmp_path: Path, smal
 @pytest.mark.parametrize("how", ["bytes", "inodes"])
 @pytest.mark.parametrize("at", ["write half", "rename publish", "exchange", "rename to-trash", "make-directory"])
 def test_a_disk_that_fills_up_in_mid_run_loses_nothing(
-    tmp_path: Path, small: Path, parent: Forks, how: str, at: str
+    cramped: Pair, small: Path, parent: Forks, how: str, at: str
 ) -> None:
-    pair = on_small(tmp_path, small)
+    pair = cramped
     before = {f"old/{number}": File(f"old {number}" * 1000, at=0) for number in range(20)}
     pair.write(left=before)
     args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
@@ -191,8 +193,9 @@ def test_hostile_names_are_carried_exactly_and_printed_escaped(pair: Pair) -> No
     pair.settled()
 
 
-def test_a_root_within_is_left_alone(tmp_path: Path) -> None:
-    inner, pair = Pair(tmp_path, left="one/inner", right="two"), Pair(tmp_path, left="one", right="three")
+def test_a_root_within_is_left_alone(quick: Path, parent: Forks) -> None:
+    inner = Pair(quick, left="one/inner", right="two", parent=parent)
+    pair = Pair(quick, left="one", right="three", parent=parent)
     inner.write(left={"a": "1"})
     inner.sync()
     pair.sync()
@@ -201,8 +204,8 @@ def test_a_root_within_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_a_link_planted_in_place_of_a_folder_is_not_followed(pair: Pair, tmp_path: Path, side: str) -> None:
-    outside = tmp_path / "outside"
+def test_a_link_planted_in_place_of_a_folder_is_not_followed(pair: Pair, quick: Path, side: str) -> None:
+    outside = quick / "outside"
     disk.write(outside, {"a": "secret", "b": "precious"})
     pair.write(left={"d/a": "1", "d/b": "2"})
     pair.sync()
@@ -229,8 +232,8 @@ def test_a_link_planted_in_place_of_a_folder_is_not_followed(pair: Pair, tmp_pat
         "remove-directory",
     ],
 )
-def test_a_link_planted_during_a_run_is_not_followed(pair: Pair, tmp_path: Path, parent: Forks, at: str) -> None:
-    outside = tmp_path / "outside"
+def test_a_link_planted_during_a_run_is_not_followed(pair: Pair, quick: Path, parent: Forks, at: str) -> None:
+    outside = quick / "outside"
     disk.write(outside, {"a": "1", "b": "2", "c": "3", "gone": "4", "empty": disk.DIR})
     pair.write(left={"d/a": "1", "d/b": File("2", 0o600), "d/gone": "4", "d/empty": disk.DIR})
     args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")

@@ -7,16 +7,17 @@ Nothing outside the tests imports this.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from syncline.core import draft, guard, merge
-from syncline.core.model import Agreed, Frozen, Hold, Kind, Policy, PutFile, RelPath
-from syncline.engine import look, standing
+from syncline.core import cells, draft, guard, merge
+from syncline.core.model import Agreed, Frozen, Guard, Hold, Kind, Policy, PutFile, RelPath
+from syncline.engine import look
 from syncline.errors import PathError
 from syncline.execute import batches, perform, recover, remember, results, transfer
 from syncline.fs import local, scan
@@ -271,7 +272,7 @@ def racy_entry_believed(stack: ExitStack) -> None:
         entry, before = name.there(side), base.entry(side)
         return (entry.size, entry.mtime_ns, entry.kind) != (before.size, before.mtime_ns, before.kind)
 
-    for owner in (draft, __import__("syncline.core.cells", fromlist=["cells"])):
+    for owner in (draft, cells):
         swap(stack, owner, "stamp_changed", changed)
 
 
@@ -326,31 +327,17 @@ def retry_without_end(stack: ExitStack) -> None:
 @fault
 def old_state_believed(stack: ExitStack) -> None:
     """A state restored from an old copy is taken for the living one."""
-    read = standing.read_marker
+    running = sys.modules["syncline.engine.run"]
+    judge = running.judge
 
-    def old(root: Any) -> Any:
-        marker = read(root)
-        return None if marker is None else replace(marker, jobs=Agreeable(marker.jobs))
+    def believing(job: Any, record: Any, *args: Any, **named: Any) -> Any:
+        found = judge(job, record, *args, **named)
+        if record is None or not record.generation or named.get("adopted"):
+            return found
+        objections = tuple(objection for objection in found.objections if objection.guard is not Guard.STATE_OLDER)
+        return replace(found, first=False, objections=objections)
 
-    swap(stack, standing, "read_marker", old)
-
-
-class Agreeable(dict[str, int]):
-    """Generations that are whatever is remembered: none is known, so none can differ."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return Anything(super().get(key, 0))
-
-
-class Anything(int):
-    def __eq__(self, other: object) -> bool:
-        return True
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __gt__(self, other: int) -> bool:
-        return False
+    swap(stack, running, "judge", believing)
 
 
 @fault
@@ -372,5 +359,3 @@ def unseen_not_frozen(stack: ExitStack) -> None:
 
     swap(stack, merge, "_directory", empty)
 
-
-__all__ = ["FAULTS", "Mapping", "planted"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from syncline.cli import complete
 from syncline.cli.call import Call
 from syncline.cli.options import as_json, examples
 
@@ -15,20 +16,26 @@ if TYPE_CHECKING:
     from syncline.compose import Desk
 
 
-@click.command(epilog=examples("syncline status", "syncline status documents-usb --json"))
-@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.command(epilog=examples("syncline status", "syncline status --hours 24", "syncline status documents-usb --json"))
+@click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete.jobs)
+@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Also count what was done in so many hours.")
 @as_json
 @click.pass_obj
-def status(call: Call, jobs: tuple[str, ...], json: bool) -> int:
+def status(call: Call, jobs: tuple[str, ...], hours: float | None, json: bool) -> int:
     """Say per job whether it is in sync, and what is open.
 
     It tells what was found when the job was last looked at; 'syncline plan JOB' looks anew.
     """
     from syncline import queries
     from syncline.cli import show, terminal
+    from syncline.compose import local_now
 
     with looking(call) as desk:
-        rows = queries.status(desk.store, [desk.job(name) for name in dict.fromkeys(jobs)] if jobs else desk.jobs())
+        named = [desk.job(name) for name in dict.fromkeys(jobs)] if jobs else desk.jobs()
+        rows = queries.status(desk.store, named)
+        if hours is not None:
+            for row, job in zip(rows, named, strict=True):
+                row["operations"] = queries.operations(desk.store, job, hours, local_now())
         if json:
             call.answer({"jobs": rows})
         else:
@@ -37,7 +44,7 @@ def status(call: Call, jobs: tuple[str, ...], json: bool) -> int:
 
 
 @click.command(epilog=examples("syncline history", "syncline history documents-usb --limit 5"))
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=complete.jobs)
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")
 @as_json
 @click.pass_obj
@@ -56,7 +63,7 @@ def history(call: Call, job: str | None, limit: int, json: bool) -> int:
 
 
 @click.command("show", epilog=examples("syncline show last", "syncline show 20261120T184500Z-1a2b -v"))
-@click.argument("run")
+@click.argument("run", shell_complete=complete.runs)
 @click.option("-v", "--verbose", is_flag=True, help="Show every line.")
 @as_json
 @click.pass_obj

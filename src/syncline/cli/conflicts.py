@@ -134,7 +134,7 @@ def _show(screen: Screen, found: Sequence[Disagreement], verbose: bool) -> None:
 
 def _conflict(screen: Screen, told: Disagreement) -> None:
     from syncline.cli import show
-    from syncline.cli.running import pasted
+    from syncline.cli.terminal import pasted
     from syncline.core.names import printable
 
     row = told.row

@@ -34,7 +34,7 @@ def explain(call: Call, job: str, path: str, json: bool) -> int:
     from syncline import queries
     from syncline.cli import terminal
     from syncline.cli.ask import looking
-    from syncline.cli.running import pasted
+    from syncline.cli.terminal import pasted
     from syncline.engine import story
 
     with looking(call) as desk, ExitStack() as opened:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncline.cli import complete
 from syncline.cli.call import Call
 from syncline.cli.options import Manner, common, examples
 from syncline.errors import UsageError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
         "syncline plan documents-usb --json",
     )
 )
-@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete.jobs)
 @click.option("--all", "every", is_flag=True, help="All configured jobs.")
 @common
 @click.pass_obj
@@ -43,14 +44,14 @@ def plan(call: Call, jobs: tuple[str, ...], every: bool, manner: Manner) -> int:
         "syncline run --all --quiet",
     )
 )
-@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete.jobs)
 @click.option("--all", "every", is_flag=True, help="All configured jobs.")
 @common
 @click.pass_obj
 def run(call: Call, jobs: tuple[str, ...], every: bool, manner: Manner) -> int:
     """Run jobs, one after the other.
 
-    JOB is a name that 'syncline jobs list' shows; without any, all configured jobs are run.
+    JOB is a name that 'syncline jobs list' shows; without any, all configured jobs are run. Also called 'resync'.
     """
     return _known(call, jobs, every, manner)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
@@ -14,6 +13,7 @@ from syncline.cli import progress, show, terminal
 from syncline.cli.call import Call
 from syncline.cli.options import Manner
 from syncline.cli.signals import Stop, stopping
+from syncline.cli.terminal import pasted
 from syncline.compose import Desk
 from syncline.core.model import SIDES, ActionDone, ActionFailed, Event, Outcome, RunFinished, RunStarted
 from syncline.core.report import Report, action_name, error_document, worst
@@ -35,6 +35,12 @@ _WITH_VALUE = frozenset(
         "--compare",
         "--trash-max-size",
         "--extras",
+        "--keep",
+        "--run",
+        "--to",
+        "--from",
+        "--older-than",
+        "--max-size",
         "--config",
         "--state-dir",
     }
@@ -215,17 +221,9 @@ def again_command(args: Sequence[str], without: Collection[str] = ()) -> str:
         if word in ("plan", "check", "dry-run"):
             kept[position] = "run"
             break
-        if word in ("run", "sync", "mirror", "adopt"):
+        if word in ("run", "resync", "sync", "mirror", "adopt", "resolve", "trash"):
             break
     return " ".join(["syncline", *(pasted(word) for word in kept if word not in without)])
-
-
-def pasted(word: str) -> str:
-    """A word as a shell takes it, whatever bytes it has."""
-    if word.isprintable():
-        return shlex.quote(word)
-    encoded = word.encode("utf-8", "surrogateescape")
-    return "$'" + "".join(chr(b) if 32 <= b < 127 and b not in (39, 92) else f"\\x{b:02x}" for b in encoded) + "'"
 
 
 def _tell_notes(call: Call, desk: Desk) -> None:

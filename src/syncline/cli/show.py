@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from syncline.cli.terminal import Piece, Screen
+from syncline.cli.terminal import Piece, Screen, pasted
 from syncline.core.model import Objection
 from syncline.core.names import printable
 from syncline.core.report import ActionRow, ConflictRow, Document, ProblemRow, Summary
 
 if TYPE_CHECKING:
-    from syncline.queries import JobRow, RunRow, StatusRow
+    from syncline.queries import JobRow, OperationsRow, RunRow, StatusRow
 
 FOLD_AT: Final = 10
 """So many lines of one group are shown unasked."""
@@ -122,8 +122,10 @@ def run(
         _unfinished(screen, rows, "skipped", verbose)
     _problems(screen, document["problems"], verbose)
     conflicts = document["conflicts"]
-    _conflicts(screen, [row for row in conflicts if row["kept"] is not None] if not quiet else [], False, verbose)
-    _conflicts(screen, [row for row in conflicts if row["kept"] is None], True, verbose)
+    job = None if again is None or document["dry_run"] else document["job"]
+    settled = [row for row in conflicts if row["kept"] is not None] if not quiet else []
+    _conflicts(screen, settled, False, verbose, job)
+    _conflicts(screen, [row for row in conflicts if row["kept"] is None], True, verbose, job)
     _end(screen, document, again)
 
 
@@ -140,6 +142,8 @@ def refusal(screen: Screen, objections: Sequence[Objection], again: str | None) 
         screen.line((f"refused ({objection.guard.value}): ", "bold red"), (printable(objection.detail), "bold"))
         if objection.approve is None or again is None:
             screen.line(f"  {printable(objection.remedy)}")
+            if again is not None and "syncline " not in objection.remedy:
+                screen.line("  then: ", (again, "bold cyan"))
         elif _HINTS.get(objection.guard.value):
             screen.line(f"  {_HINTS[objection.guard.value]}")
     approve = next((objection.approve for objection in objections if objection.approve is not None), None)
@@ -168,7 +172,7 @@ def jobs(screen: Screen, rows: Sequence[JobRow]) -> None:
 
 
 def status(screen: Screen, rows: Sequence[StatusRow]) -> None:
-    """How each job stands."""
+    """How each job stands, and what was done lately where that was asked for."""
     if not rows:
         screen.line("no jobs yet; begin with: ", ("syncline sync LEFT RIGHT", "cyan"))
     width = max((len(row["job"]) for row in rows), default=0)
@@ -180,6 +184,20 @@ def status(screen: Screen, rows: Sequence[StatusRow]) -> None:
         if row["last_run"] is not None:
             pieces.append(f", last run {row['last_run']}")
         screen.line(*pieces)
+        if "operations" in row:
+            _operations(screen, row["operations"], width)
+        if row["conflicts"]:
+            screen.line(f"{'':<{width}}  ", (f"syncline conflicts {row['job']}", "cyan"))
+
+
+def _operations(screen: Screen, done: OperationsRow, width: int) -> None:
+    told = ", ".join(f"{name} {number:,}" for name, number in done["actions"].items())
+    screen.line(
+        f"{'':<{width}}  last {done['hours']:g} h: {many(done['done'], 'operation')}{f' ({told})' if told else ''}"
+    )
+    if done["conflicts"]:
+        found = ", ".join(f"{rule} {number:,}" for rule, number in done["conflicts"].items())
+        screen.line(f"{'':<{width}}  conflicts found: {found}")
 
 
 def history(screen: Screen, rows: Sequence[RunRow]) -> None:
@@ -383,7 +401,8 @@ def _problems(screen: Screen, problems: Sequence[ProblemRow], verbose: bool) -> 
     _folded(screen, len(problems), verbose)
 
 
-def _conflicts(screen: Screen, conflicts: Sequence[ConflictRow], open: bool, verbose: bool) -> None:
+def _conflicts(screen: Screen, conflicts: Sequence[ConflictRow], open: bool, verbose: bool, job: str | None) -> None:
+    """`job`: whose they are, where they can be settled now."""
     if conflicts:
         title = f"{many(len(conflicts), 'conflict')} {'waiting for you' if open else 'settled'}"
         screen.line((title, "bold red" if open else "bold magenta"))
@@ -391,8 +410,13 @@ def _conflicts(screen: Screen, conflicts: Sequence[ConflictRow], open: bool, ver
         screen.line("    ", ("!", "red" if open else "magenta"), f" {printable(row['path'])}")
         screen.line((f"      {_RULES.get(row['rule'], row['rule'])}; {_settled(row)}", "dim"))
     _folded(screen, len(conflicts), verbose)
-    if open and conflicts:
-        screen.line("    make both sides equal, or delete one version, and run again; or choose with --changed-both")
+    first = next((row for row in conflicts if row["kept"] is None or row["clash"] is not None), None)
+    if first is not None and job is not None:
+        keep = "left|right|newest" if first["rule"] == "props-both" else "left|right|both|newest"
+        word = "to settle one" if open else "to keep only one version"
+        screen.line(f"    {word}: ", (f"syncline resolve {job} {pasted(first['path'])} --keep {keep}", "bold cyan"))
+        if len(conflicts) > 1:
+            screen.line("    all of them:   ", (f"syncline conflicts {job}", "cyan"))
 
 
 def _folded(screen: Screen, number: int, verbose: bool) -> None:
@@ -403,6 +427,8 @@ def _folded(screen: Screen, number: int, verbose: bool) -> None:
 def _settled(row: ConflictRow) -> str:
     if row["kept"] is None:
         return "nothing was touched"
+    if row["kept"] == "both":
+        return "both versions stay"
     if row["clash"] is not None:
         return f"the name keeps the version of {row['kept']}, the other one is {printable(row['clash'])}"
     if row["rule"] == "props-both":

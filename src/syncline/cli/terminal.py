@@ -6,6 +6,7 @@ Lines are made of styled pieces, so that rich, whose import takes as long as a s
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
@@ -86,6 +87,14 @@ class Screen:
         while self.length(head) + self.length(tail) > keep and tail:  # wide characters
             head, tail = (head[:-1], tail) if len(head) > len(tail) // 2 else (head, tail[1:])
         return head + mark + tail
+
+
+def pasted(word: str) -> str:
+    """A word as a shell takes it, whatever bytes it has."""
+    if word.isprintable():
+        return shlex.quote(word)
+    encoded = word.encode("utf-8", "surrogateescape")
+    return "$'" + "".join(chr(b) if 32 <= b < 127 and b not in (39, 92) else f"\\x{b:02x}" for b in encoded) + "'"
 
 
 def _can_spell(encoding: str) -> bool:

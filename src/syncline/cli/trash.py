@@ -31,7 +31,7 @@ class _Duration(_ParamType):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from syncline.config.text import parse_duration
+        from syncline.core.spelling import parse_duration
 
         if not isinstance(value, str):
             return value
@@ -181,7 +181,7 @@ def _emptied(desk: Desk, job: Job, keep: Any, dry_run: bool) -> list[TrashRow]:
 
 def _show(screen: Screen, rows: Sequence[TrashRow], verbose: bool) -> None:
     from syncline.cli import show
-    from syncline.cli.running import pasted
+    from syncline.cli.terminal import pasted
     from syncline.core.names import printable
 
     if not rows:

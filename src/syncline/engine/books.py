@@ -18,6 +18,7 @@ from syncline.core.model import (
 )
 from syncline.core.report import Report
 from syncline.engine.look import Findings
+from syncline.engine.resolve import removed
 from syncline.engine.standing import Standing, claim
 from syncline.engine.world import Ask, World
 from syncline.execute.remember import Memory
@@ -168,7 +169,8 @@ def _note_look(course: Course, record: Remembered, problems: tuple[Problem, ...]
 
 
 def _record_conflicts(course: Course, record: Remembered, run_id: str | None, results: Results) -> None:
-    """List the conflicts that were met, but not those whose settlement failed; held ones that are gone are closed."""
+    """List the conflicts that were met, but not those whose settlement failed; held ones that are gone are closed,
+    and so are those whose clash file a person removed."""
     plan, conflicts = course.findings.plan, Conflicts(course.world.store)
     held = {conflict.path for conflict in plan.conflicts if conflict.kept is None}
     gone = [
@@ -176,6 +178,7 @@ def _record_conflicts(course: Course, record: Remembered, run_id: str | None, re
         for known in conflicts.open_conflicts(record.id)
         if known.conflict.kept is None and known.conflict.path not in held
     ]
+    gone += removed(course.world.roots, conflicts.open_conflicts(record.id))
     if gone:
         conflicts.settle(gone)
     for conflict in plan.conflicts:

@@ -64,17 +64,17 @@ def _worth(batch: Numbers) -> bool:
 
 
 def _stage(site: Site, run: str, batch: Numbers, orphaned: Callable[[], bool]) -> bytes:
-    site = replace(site, stop=lambda: orphaned() or site.stop())
+    here = replace(site, stop=lambda: orphaned() or site.stop())
     rows: list[object] = []
     for number, action in batch:
-        if site.stop():
+        if here.stop():
             break
         try:
-            for step in perform.stage(site, action, Names(run, number)):
+            for step in perform.stage(here, action, Names(run, number)):
                 if isinstance(step, Staged):
                     rows.append((number, _plain(step.entry), _plain(step.source)))
         except PathError as error:
-            if not site.stop():
+            if not here.stop():
                 rows.append((number, str(error.reason), error.path, error.detail))
     return marshal.dumps(rows)
 

@@ -164,7 +164,8 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
     if world.dated and ran.plan is not None and not ran.plan.first:
         raise Broken("an old copy of the state is not believed", repr(ran.plan.notes))
     world.dated = world.dated and ran.plan is None
-    oracle.durable(ran.changes)
+    if not any(step.kind == "flush" for step in gate.failed):
+        oracle.durable(ran.changes)
     if not world.unknown:
         oracle.nothing_unplanned(ran, world.begun)
     if world.case.kind == "mirror" and "edit" not in how:
