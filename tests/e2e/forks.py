@@ -68,15 +68,29 @@ class Forks:
         self._process = process
 
     def call(
-        self, *args: str | Path, kill: int | None = None, at: str = "", do: str = "", cwd: str | Path = REPOSITORY
+        self,
+        *args: str | Path,
+        kill: int | None = None,
+        at: str = "",
+        do: str = "",
+        batch: int | None = None,
+        cwd: str | Path = REPOSITORY,
     ) -> Forked:
         """Call syncline with these arguments, in a child that dies at step `kill`, counted from 1.
 
-        Before its first step of the kind `at`, the child has the shell do `do`.
+        Before its first step of the kind `at`, the child has the shell do `do`. With `batch`, so many actions are
+        carried out together, and the next so many are staged meanwhile, as it else happens with thousands.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        asked = {"args": list(map(os.fspath, args)), "kill": kill, "at": at, "do": do, "cwd": os.fspath(cwd)}
+        asked = {
+            "args": list(map(os.fspath, args)),
+            "kill": kill,
+            "at": at,
+            "do": do,
+            "batch": batch,
+            "cwd": os.fspath(cwd),
+        }
         print(json.dumps(asked), file=self._process.stdin, flush=True)
         return Forked(**json.loads(self._process.stdout.readline()))
 
@@ -106,8 +120,11 @@ class Steps:
         self.log = log
         self.at, self.do = at, do
         self.writing = ""
+        self.process = os.getpid()
 
     def step(self, kind: str) -> None:
+        if os.getpid() != self.process:
+            return  # what is done ahead is done at any time; only what depends on it is counted
         os.write(self.log, f"{kind}\n".encode())
         if self.at == kind:
             self.at = ""
@@ -203,7 +220,10 @@ def _child(asked: dict[str, Any], out: int, err: int, log: int) -> None:
         os.chdir(asked["cwd"])
         _count(Steps(asked["kill"], log, asked["at"], asked["do"]))
         from syncline.cli import frame
+        from syncline.execute import ahead, batches
 
+        if asked["batch"] is not None:
+            batches.BATCH_ACTIONS, ahead.WORTH_ACTIONS = asked["batch"], 1
         code = frame.call(asked["args"])
         sys.stdout.flush()
     finally:

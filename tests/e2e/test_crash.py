@@ -7,6 +7,7 @@ import os
 import sqlite3
 import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from tests.e2e.forks import Forked, Forks
 from tests.e2e.pair import Pair
 
 SWEEP = "all" if os.environ.get("SYNCLINE_LONG") == "1" else "some"
-MOMENTS = 60
+MOMENTS = 50
+PARTS = 4
 
 BEFORE: disk.Tree = {
     **{f"still/{number}.txt": File(f"still {number}", at=0) for number in range(30)},
@@ -116,12 +118,27 @@ RECOVERED = {"exchange", "rename park", "rename to-clash", "rename to-trash", "r
 """Before which steps the first run dies whose recovery is killed in its turn; the last of each kind."""
 
 
+@dataclass(frozen=True)
+class Plain:
+    """How it ends without a crash, the steps that lead there, and how many actions are carried out together."""
+
+    end: dict[str, str]
+    steps: list[str]
+    batch: int | None
+
+    def window(self) -> tuple[int, int]:
+        """The first and last moment after the first row of the journal was written and before the last was."""
+        first = self.steps.index("commit journal begin") + 2
+        return first, len(self.steps) - self.steps[::-1].index("commit journal done")
+
+
 class Crashed:
     """One world in which runs are killed."""
 
-    def __init__(self, top: Path, parent: Forks) -> None:
+    def __init__(self, top: Path, parent: Forks, batch: int | None = None) -> None:
         self.pair = Pair(top)
         self.parent = parent
+        self.batch = batch
         self.pair.write(left=BEFORE)
         first = self.run()
         assert first.code == 0, str(first)
@@ -132,9 +149,8 @@ class Crashed:
 
     def run(self, kill: int | None = None) -> Forked:
         pair = self.pair
-        return self.parent.call(
-            "--state-dir", pair.state, "sync", pair.left, pair.right, "--json", "--trash-max-size", "none", kill=kill
-        )
+        args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json", "--trash-max-size", "none")
+        return self.parent.call(*args, kill=kill, batch=self.batch)
 
     def live(self, root: Path | None = None) -> set[str]:
         return {told for told in disk.read(root or self.pair.left).values() if told.startswith("=")}
@@ -146,13 +162,23 @@ class Crashed:
 
 
 @pytest.fixture(scope="module")
-def plain(fast: Path, parent: Forks) -> tuple[dict[str, str], list[str]]:
-    """The end without a crash, and the steps that lead there."""
-    world = Crashed(Path(tempfile.mkdtemp(dir=fast)), parent)
+def plain(fast: Path, parent: Forks) -> Plain:
+    """A run that is not killed."""
+    return carried_out(fast, parent, None)
+
+
+@pytest.fixture(scope="module")
+def in_batches(fast: Path, parent: Forks) -> Plain:
+    """The same in many small batches, each staged by a second process while the one before it is committed."""
+    return carried_out(fast, parent, 10)
+
+
+def carried_out(fast: Path, parent: Forks, batch: int | None) -> Plain:
+    world = Crashed(Path(tempfile.mkdtemp(dir=fast)), parent, batch)
     done = world.run()
     assert done.code == 0, str(done)
     assert_whole(world)
-    return disk.unclashed(disk.read(world.pair.left, properties=True)), done.steps
+    return Plain(disk.unclashed(disk.read(world.pair.left, properties=True)), done.steps, batch)
 
 
 def assert_whole(world: Crashed) -> None:
@@ -179,43 +205,42 @@ def trees(pair: Pair) -> dict[str, str]:
     return {path: told for path, told in found.items() if not path.startswith(ours)}
 
 
-def assert_same_end(world: Crashed, end: dict[str, str]) -> None:
-    """As without the crash; a clash may have been made twice."""
-    found = disk.unclashed(disk.read(world.pair.left, properties=True))
-    assert found == end
+def assert_finished(world: Crashed, end: dict[str, str], told: str) -> None:
+    """An ordinary run comes to the same end as without a crash."""
+    after = world.run()
+    assert after.code == 0, f"{told}: {after}"
+    assert_whole(world)
+    assert disk.unclashed(disk.read(world.pair.left, properties=True)) == end, told
 
 
+def test_the_moments_are_many_and_of_every_kind(plain: Plain, in_batches: Plain) -> None:
+    for run in (plain, in_batches):
+        hit = Counter(run.steps[moment - 1] for moment in chosen(run))
+        print("\n".join(f"{count:4} killed at: {kind}" for kind, count in sorted(hit.items())))
+        assert hit.total() >= MOMENTS
+        assert KINDS - hit.keys() == set()
+    assert plain.end == in_batches.end
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("way", ["plain", "in_batches"])
 def test_a_run_killed_at_any_step_is_finished_by_the_next_one(
-    plain: tuple[dict[str, str], list[str]], parent: Forks, quick: Path
+    request: pytest.FixtureRequest, parent: Forks, quick: Path, way: str, part: int
 ) -> None:
-    end, steps = plain
-    moments = chosen(steps)
-    hit: Counter[str] = Counter()
-    failures = []
-    for moment in moments:
-        world = Crashed(quick / str(moment), parent)
+    run: Plain = request.getfixturevalue(way)
+    for moment in chosen(run)[part::PARTS]:
+        world = Crashed(quick / str(moment), parent, run.batch)
         killed = world.run(kill=moment)
         assert killed.code == -9, str(killed)
-        hit[killed.steps[-1]] += 1
-        try:
-            after = world.run()
-            assert after.code == 0, str(after)
-            assert_whole(world)
-            assert_same_end(world, end)
-        except AssertionError as error:
-            failures.append(f"killed at step {moment} ({' > '.join(killed.steps[-3:])}):\n{error}")
-    print("\n".join(f"{count:4} killed at: {kind}" for kind, count in sorted(hit.items())))
-    assert failures == [], "\n\n".join(failures)
-    assert len(moments) >= 50
-    assert KINDS - hit.keys() == set()
+        assert killed.steps[-1] == run.steps[moment - 1]
+        assert_finished(world, run.end, f"killed at step {moment} ({' > '.join(killed.steps[-3:])})")
 
 
 @pytest.mark.parametrize("kind", sorted(RECOVERED))
 def test_a_recovery_that_is_killed_twice_is_finished_by_the_next_one(
-    plain: tuple[dict[str, str], list[str]], parent: Forks, quick: Path, kind: str
+    plain: Plain, parent: Forks, quick: Path, kind: str
 ) -> None:
-    end, steps = plain
-    moment = len(steps) - steps[::-1].index(kind)
+    moment = len(plain.steps) - plain.steps[::-1].index(kind)
     world = Crashed(quick / "counted", parent)
     world.run(kill=moment)
     recovery = world.run().steps
@@ -224,10 +249,7 @@ def test_a_recovery_that_is_killed_twice_is_finished_by_the_next_one(
         for kill in (moment, first, second):
             killed = world.run(kill=kill)
             assert killed.code == -9 or kill == second, str(killed)
-        after = world.run()
-        assert after.code == 0, str(after)
-        assert_whole(world)
-        assert_same_end(world, end)
+        assert_finished(world, plain.end, f"killed at {moment}, {first}, {second}")
 
 
 def twice(recovery: list[str]) -> list[tuple[int, int]]:
@@ -240,18 +262,14 @@ def twice(recovery: list[str]) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_a_run_killed_outside_of_its_journal_is_as_if_it_had_not_been_or_as_finished(
-    plain: tuple[dict[str, str], list[str]], parent: Forks, quick: Path, place: str
+    plain: Plain, parent: Forks, quick: Path, place: str
 ) -> None:
-    end, steps = plain
-    first, last = steps.index("commit journal begin") + 1, len(steps) - steps[::-1].index("commit journal done")
-    for moment in range(1, first + 1) if place == "before" else range(last + 1, len(steps) + 1):
+    first, last = plain.window()
+    for moment in range(1, first) if place == "before" else range(last + 1, len(plain.steps) + 1):
         world = Crashed(quick / str(moment), parent)
         killed = world.run(kill=moment)
         assert killed.code == -9, str(killed)
-        after = world.run()
-        assert after.code == 0, f"killed at {moment}, {killed.steps[-1]}: {after}"
-        assert_whole(world)
-        assert_same_end(world, end)
+        assert_finished(world, plain.end, f"killed at step {moment}, {killed.steps[-1]}")
 
 
 def test_a_first_run_killed_at_any_step_is_finished_by_the_next_one(parent: Forks, quick: Path) -> None:
@@ -271,15 +289,14 @@ def test_a_first_run_killed_at_any_step_is_finished_by_the_next_one(parent: Fork
         assert parent.call(*args).document["outcome"] == "in-sync"
 
 
-def chosen(steps: list[str]) -> list[int]:
-    """Moments after the first row of the journal was written and until the last was: each kind of step, and some
-    more at equal distances, or all."""
-    first = steps.index("commit journal begin") + 2
-    last = len(steps) - steps[::-1].index("commit journal done")
+def chosen(run: Plain) -> list[int]:
+    """Moments in the window: each kind of step, and some more at equal distances, or all."""
+    first, last = run.window()
     if SWEEP == "all":
         return list(range(first, last + 1))
-    moments = {steps.index(kind, first - 1) + 1 for kind in KINDS}
-    moments |= {last - steps[last - 1 :: -1].index(kind) for kind in KINDS}
+    kinds = KINDS & set(run.steps)
+    moments = {run.steps.index(kind, first - 1) + 1 for kind in kinds}
+    moments |= {last - run.steps[last - 1 :: -1].index(kind) for kind in kinds}
     rest = [moment for moment in range(first, last + 1) if moment not in moments]
     wanted = max(MOMENTS - len(moments), 0)
     return sorted(moments | {rest[index * len(rest) // wanted] for index in range(wanted)})

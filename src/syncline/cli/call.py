@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.errors import RootLocked, RunRefused, SynclineError, UsageError
@@ -21,16 +19,19 @@ WRITE_FAILED = 4
 """The exit code where all went well but the answer could not be written."""
 
 
-@dataclass(slots=True)
 class Call:
-    """`json` stands from the start, so that wrong usage too is told in the form that was asked for."""
+    """`json` stands from the start, so that wrong usage too is told in the form that was asked for.
 
-    args: tuple[str, ...]
-    json: bool = False
-    config: str | None = None
-    state: str | None = None
-    answered: bool = False
-    trouble: int = 0
+    A plain class, and no module is imported here that `--help` has no use for: it is to appear at once.
+    """
+
+    def __init__(self, args: tuple[str, ...], json: bool = False, state: str | None = None) -> None:
+        self.args = args
+        self.json = json
+        self.config: str | None = None
+        self.state = state
+        self.answered = False
+        self.trouble = 0
 
     @staticmethod
     def of(args: Sequence[str]) -> Call:
@@ -89,6 +90,8 @@ class Call:
 
     def answer(self, document: Mapping[str, object]) -> None:
         """The one JSON document of this call."""
+        import json
+
         self.pour([json.dumps(document)])
 
     def pour(self, chunks: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from syncline.core import plan as planning
@@ -29,34 +29,38 @@ class Ahead:
     def __init__(self, site: Site, run: str) -> None:
         self._site = site
         self._run = run
-        self._numbers: tuple[int, ...] = ()
+        self._batch: Numbers = ()
         self._beside: Beside | None = None
 
     def begin(self, batch: Numbers) -> None:
         """Start staging these actions, if that is worth a process."""
         if not ABLE or (os.cpu_count() or 1) < 2 or not _worth(batch):
             return
-        self._numbers = tuple(number for number, _ in batch)
+        self._batch = batch
         self._beside = Beside(lambda orphaned: _stage(self._site, self._run, batch, orphaned))
 
     def take(self, batch: Numbers) -> dict[int, Outcome]:
         """What became of those actions of a batch that were staged ahead; the others are still to be staged."""
         if self._beside is None:
             return {}
-        beside, self._beside = self._beside, None
-        assert self._numbers == tuple(number for number, _ in batch)
-        data = beside.result()
+        assert [number for number, _ in self._batch] == [number for number, _ in batch]
+        data = self._beside.result(self._site.stop)
+        self._beside = None
         found = _read(data) if data else {}
-        for number, action in batch:
-            if number not in found:
-                perform.discard(self._site, action, Names(self._run, number))
+        self._discard(found)
         return found
 
     def stop(self) -> None:
-        """End it; what it staged is cleared by the next run."""
+        """End it, and clear away what it staged."""
         if self._beside is not None:
             self._beside.stop()
             self._beside = None
+            self._discard({})
+
+    def _discard(self, found: Mapping[int, Outcome]) -> None:
+        for number, action in self._batch:
+            if number not in found:
+                perform.discard(self._site, action, Names(self._run, number))
 
 
 def _worth(batch: Numbers) -> bool:

@@ -26,7 +26,7 @@ from syncline.core.model import (
     Side,
     Trash,
 )
-from syncline.errors import PathError
+from syncline.errors import PathError, SynclineError
 from syncline.execute import transfer
 from syncline.execute.results import Results
 from syncline.execute.transfer import Copied, Names
@@ -111,7 +111,7 @@ def discard(site: Site, action: Action, own: Names) -> None:
         entry = root.entry(own.new)
         if entry is not None:
             (root.remove_directory if entry.kind is Kind.DIRECTORY else root.remove)(own.new)
-    except PathError:
+    except SynclineError:
         return  # it stays in staging, and the next run clears it
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import warnings
@@ -10,6 +11,9 @@ from collections.abc import Callable
 
 ABLE = sys.platform == "linux" and hasattr(os, "fork")
 """Whether `Beside` can be used: elsewhere a fork is slow, unsafe or missing."""
+
+_LISTENING_S = 0.1
+"""How long a signal waits to be heard while nothing comes from the child."""
 
 
 class Beside:
@@ -27,6 +31,9 @@ class Beside:
             self._child = os.fork()
         if self._child == 0:
             try:
+                # A signal to the whole group is for the parent to understand; it ends this process in time.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 data = work(lambda: os.getppid() != parent)
                 while data:
                     data = data[os.write(writing, data) :]
@@ -34,13 +41,19 @@ class Beside:
                 os._exit(0)
         os.close(writing)
 
-    def result(self) -> bytes:
-        """What the work returned, once it is done; empty when it failed or was killed."""
+    def result(self, stop: Callable[[], bool]) -> bytes:
+        """What the work returned, once it is done; empty when it failed, was killed, or `stop` said to end it."""
         parts = []
-        while part := os.read(self._reading, 1 << 20):
+        while True:
+            while not select.select([self._reading], [], [], _LISTENING_S)[0]:
+                if stop():
+                    self.stop()
+                    return b""
+            part = os.read(self._reading, 1 << 20)
+            if not part:
+                self._end()
+                return b"".join(parts)
             parts.append(part)
-        self._end()
-        return b"".join(parts)
 
     def stop(self) -> None:
         """End the work, whatever it has done by now."""

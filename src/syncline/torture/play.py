@@ -164,8 +164,8 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
     if world.dated and ran.plan is not None and not ran.plan.first:
         raise Broken("an old copy of the state is not believed", repr(ran.plan.notes))
     world.dated = world.dated and ran.plan is None
-    if not any(step.kind == "flush" for step in gate.failed):
-        oracle.durable(ran.changes)
+    if ran.good or (ran.crashed and not gate.failed):
+        oracle.durable(ran.changes)  # a call that failed passed the gate as well, and is nothing to make durable
     if not world.unknown:
         oracle.nothing_unplanned(ran, world.begun)
     if world.case.kind == "mirror" and "edit" not in how:
