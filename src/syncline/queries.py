@@ -216,10 +216,14 @@ def path_in(job: Job, said: str) -> RelPath:
                 break
         else:
             told = " and ".join(job.root(side) for side in SIDES)
-            raise UsageError(f"{said} lies in none of the folders of {job.name}", hint=f"they are {told}")
+            raise UsageError(
+                f"{said} lies in none of the folders of {job.name}",
+                hint=f"they are {told}: syncline jobs show {job.name}",
+            )
     parts = [part for part in text.replace(os.sep, "/").split("/") if part not in ("", ".")]
     if not parts or ".." in parts:
-        raise UsageError(f"{said!r} is no path within {job.name}", hint="say it relative to the job's folders")
+        hint = f"say it relative to the folders that 'syncline jobs show {job.name}' names"
+        raise UsageError(f"{said!r} is no path within {job.name}", hint=hint)
     return RelPath("/".join(parts))
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import disk
-from tests.e2e.disk import DIR, File, Link, Touch, Tree
+from tests.e2e.disk import File, Link, Touch, Tree
 from tests.e2e.forks import Forks
 from tests.e2e.pair import Answer, Pair
 
 JOB = "left-right"
+LONG = os.environ.get("SYNCLINE_LONG") == "1"
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,6 @@ def test_a_resolve_is_a_run_that_can_be_shown(pair: Pair) -> None:
     assert shown["actions"] == answer.document["actions"]
     assert {row["action"] for row in shown["actions"]} == {"put-file", "trash"}
     assert [(row["path"], row["kept"]) for row in shown["conflicts"]] == [("a", "right")]
-    assert "resolve" in pair.call("explain", JOB, "a").out or True
 
 
 MODES = [("left", 0o600), ("right", 0o640), ("newest", 0o640)]
@@ -130,6 +130,7 @@ def test_held_modes(pair: Pair, keep: str, mode: int, path: str) -> None:
     pair.sync(*HOLD)
     pair.write({path: Touch(mode=0o600)} if path == "a" else {})
     os.chmod(pair.left / path, 0o600 | (0o100 if path == "d" else 0))
+    time.sleep(0.02)  # the clock of status times is coarse
     os.chmod(pair.right / path, 0o640 | (0o100 if path == "d" else 0))
     pair.sync(*HOLD, code=1)
     (row,) = open_conflicts(pair)
@@ -184,7 +185,9 @@ def test_what_changed_since_is_left_alone(case: Since, pair: Pair) -> None:
     pair.write({"a": NEW}, {"a": OTHER})
     pair.sync(*case.options, code=None)
     root = pair.left if case.side == "left" else pair.right
-    named = {re.sub(f"^{CLASH}", clash(pair), path) if CLASH in path else path: each for path, each in case.edit.items()}
+    named = {
+        re.sub(f"^{CLASH}", clash(pair), path) if CLASH in path else path: each for path, each in case.edit.items()
+    }
     disk.write(root, named)
     before = disk.fingerprint(pair.left, pair.right)
     answer = resolve(pair, "a", "--keep", case.keep)
@@ -374,13 +377,11 @@ def test_an_ignored_file_in_a_folder_that_would_go_keeps_it(pair: Pair) -> None:
 # killed
 
 
-
-
-@pytest.mark.parametrize("index", [1, 4, 11, 13, 18, 23], ids=lambda index: CASES[index].says)
+@pytest.mark.parametrize("index", range(len(CASES)) if LONG else [1, 11, 18], ids=lambda index: CASES[index].says)
 def test_a_resolve_killed_at_any_step_loses_nothing(index: int, parent: Forks, quick: Path) -> None:
     case, step = CASES[index], 0
     while True:
-        step += 1
+        step += 1 if LONG else 2
         pair = Pair(quick / str(step), parent=parent)
         begin(pair, case)
         contents = live(pair)

@@ -84,7 +84,7 @@ class Forks:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         asked = {
-            "args": list(map(os.fspath, args)),
+            "args": [os.fspath(arg) for arg in args],
             "kill": kill,
             "at": at,
             "do": do,

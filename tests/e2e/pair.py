@@ -71,7 +71,7 @@ class Pair:
         return Answer(code, out, err, json.loads(out) if "--json" in args and out else {})
 
     def command(self, *args: str | Path) -> list[str]:
-        return [*COMMAND, "--state-dir", str(self.state), *map(os.fspath, args)]
+        return [*COMMAND, "--state-dir", str(self.state), *(os.fspath(arg) for arg in args)]
 
     def start(self, *args: str | Path) -> subprocess.Popen[bytes]:
         """Begin `sync` or `mirror` with JSON and do not wait for it."""

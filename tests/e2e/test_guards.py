@@ -11,7 +11,8 @@ import pytest
 
 from tests.e2e import disk
 from tests.e2e.disk import Tree
-from tests.e2e.pair import UNPRIVILEGED, Answer, Pair, environment
+from tests.e2e.forks import environment
+from tests.e2e.pair import UNPRIVILEGED, Answer, Pair
 
 MANY: Tree = {f"many/{number}": f"many {number}" for number in range(60)}
 

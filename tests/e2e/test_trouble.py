@@ -12,8 +12,8 @@ import pytest
 
 from tests.e2e import disk
 from tests.e2e.disk import File, Link
-from tests.e2e.forks import Forks
-from tests.e2e.pair import UNPRIVILEGED, Pair, environment
+from tests.e2e.forks import Forks, environment
+from tests.e2e.pair import UNPRIVILEGED, Pair
 
 HOSTILE = (
     b"new\nline",

@@ -46,26 +46,17 @@ def swap(stack: ExitStack, owner: Any, name: str, new: Any) -> None:
 @fault
 def state_before_act(stack: ExitStack) -> None:
     """What is planned is remembered as done before anything is done."""
-    stage = batches._stage
-
-    def early(batch: Any, site: Any, run: str, *rest: Any) -> Any:
-        for item in batch:
-            site.results.settle(item.action, failed=False)
-        early.books.remember()  # type: ignore[attr-defined]  # set below
-        return (yield from stage(batch, site, run, *rest))
-
     carry_out = batches._carry_out_batch
 
-    def carry(batch: Any, site: Any, books: Any, tally: Any) -> Any:
-        early.books = SimpleNamespace(remember=lambda: _in(books))  # type: ignore[attr-defined]  # read above
-        return carry_out(batch, site, books, tally)
-
-    def _in(books: Any) -> None:
+    def early(batch: Any, *rest: Any) -> Any:
+        site, books = (next(arg for arg in rest if isinstance(arg, kind)) for kind in (perform.Site, batches.Books))
+        for item in batch:
+            site.results.settle(item.action, failed=False)
         with books.store.transaction():
             books.remember()
+        return carry_out(batch, *rest)
 
-    swap(stack, batches, "_stage", early)
-    swap(stack, batches, "_carry_out_batch", carry)
+    swap(stack, batches, "_carry_out_batch", early)
 
 
 @fault

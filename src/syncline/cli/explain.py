@@ -77,7 +77,7 @@ def _event(screen: Screen, event: EventRow) -> None:
     if "trash" in event:
         place = printable(event["trash"])
         gone = {True: "", False: " (not there any more)", None: " (cannot be looked at now)"}[event.get("there")]
-        screen.line((f"      what stood there: {place}{gone}", "dim"))
+        screen.line((f"      in the trash: {place}{gone}", "dim"))
 
 
 def _done(event: EventRow) -> str:
@@ -94,6 +94,20 @@ def _done(event: EventRow) -> str:
     if event["action"] == "settled":
         return "the conflict was settled"
     state = "" if event["state"] == "done" else f" ({event['state']})"
+    if event["action"] == "put-file" and "trash" in event:
+        state += "; the earlier version went to the trash"
     why = show.reason(event["why"])
     size = f" {show.size(event['bytes'])}" if event["bytes"] else ""
-    return f"{event['action']} in {event['root']}{size}{f', {why}' if why else ''}{state}"
+    did = _DID.get(event["action"], event["action"] + " in {root}").format(root=event["root"], to=event.get("to", ""))
+    return f"{did}{size}{f': {why}' if why else ''}{state}"
+
+
+_DID = {
+    "put-file": "copied to {root}",
+    "put-link": "linked in {root}",
+    "make-directory": "made in {root}",
+    "rename": "renamed in {root} to {to}",
+    "set-properties": "properties set in {root}",
+    "trash": "moved to the trash of {root}",
+    "remove": "removed for good in {root}",
+}

@@ -338,7 +338,7 @@ def _action(screen: Screen, row: ActionRow, room: int, *, whole: bool) -> None:
         half = (room - screen.length(_TO)) // 2
         name = _TO.join(screen.fitted(part, half if "to" in row else room) for part in _names(row))
     sign, style = _SIGNS.get(row["action"], ("?", ""))
-    if row["action"] == "put-file" and not row["why"].startswith("created-"):
+    if row["action"] == "put-file" and not row["why"].startswith("created-") and row["why"] != "recover":
         sign, style = "~", "yellow"
     padding = " " * max(room - screen.length(name), 0) if bytes or why else ""
     screen.line(

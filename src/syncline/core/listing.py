@@ -43,7 +43,7 @@ def pack(listing: Listing) -> bytes:
 
 def unpack(data: bytes) -> dict[str, Entry]:
     """The entries of a packed listing, without contents."""
-    return {name: entry for name, entry in _records(data)}
+    return dict(_records(data))
 
 
 def seal(payload: bytes) -> bytes:

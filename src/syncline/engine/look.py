@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from syncline.core import filters, guard, trees
+from syncline.core import access, filters, guard, trees
 from syncline.core import plan as planning
 from syncline.core.merge import merge
 from syncline.core.model import (
@@ -26,7 +27,7 @@ from syncline.core.policy import Ability, Rules
 from syncline.core.trees import Wanted
 from syncline.engine.standing import Standing
 from syncline.engine.world import Ask, World, check_stop
-from syncline.errors import RootLost
+from syncline.errors import PathError, RootLost
 from syncline.execute.remember import Clocks
 from syncline.fs.root import Root
 from syncline.jobs.kind import Job, disposal, patterns
@@ -71,7 +72,7 @@ def look(
     fold = rules.fold()
     observed = Observed(scans, base, fold)
     wanted = _merge(world, observed, rules)
-    actions = planning.compare(wanted, disposal(job.settings))
+    actions = _accessible(world, planning.compare(wanted, disposal(job.settings)))
     plan = _plan(job, world, standing, base, scans, observed, wanted, actions)
     return Findings(plan, wanted, observed, clocks, scope, fold)
 
@@ -156,6 +157,17 @@ def _merge(world: World, observed: Observed, rules: Rules) -> Wanted:
             contents.update(read_contents(world.roots, missing))
         whole.include(wanted)
     return whole
+
+
+def _accessible(world: World, actions: list[Action]) -> list[Action]:
+    """The actions, with directories opened that their owner may not write."""
+    present = {}
+    for place in access.parents(actions):
+        with suppress(PathError):  # what cannot be looked at is told by the action itself
+            entry = world.roots[place.side].entry(place.path)
+            if entry is not None and entry.kind is Kind.DIRECTORY and world.roots[place.side].capabilities.mode:
+                present[place] = entry
+    return access.opened(actions, present)
 
 
 def _plan(

@@ -54,6 +54,8 @@ def judge(
         return Standing(False, generation, tuple(objections))
     accepted = {record.generation, record.generation - 1} if record.begun else {record.generation}
     if all(number in accepted for number in found):
+        if record.begun:
+            generation = record.generation  # a run that was cut off is gone on with: two in a row still are one step
         return Standing(False, generation, notes=_moved(job, record, filesystems))
     if all(number > record.generation for number in found):
         note = (

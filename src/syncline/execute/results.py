@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from syncline.core import names
@@ -14,7 +15,7 @@ class Results:
     def __init__(self) -> None:
         self.entries: dict[Place, Entry | None] = {}
         self._changes: dict[Side, dict[RelPath, dict[str, Entry | None]]] = {side: {} for side in SIDES}
-        self._open: dict[Side, dict[RelPath, set[str]]] = {side: {} for side in SIDES}
+        self._open: dict[Side, dict[RelPath, Counter[str]]] = {side: {} for side in SIDES}
         self._touched: dict[Side, set[RelPath]] = {side: set() for side in SIDES}
 
     def expect(self, actions: Iterable[Action]) -> None:
@@ -22,7 +23,7 @@ class Results:
         for action in actions:
             for place in touched(action):
                 directory, _, name = place.path.rpartition("/")
-                self._open[place.side].setdefault(RelPath(directory), set()).add(name)
+                self._open[place.side].setdefault(RelPath(directory), Counter())[name] += 1
 
     def note(self, place: Place, entry: Entry | None) -> None:
         """Remember what stands at a place now."""
@@ -31,12 +32,15 @@ class Results:
         self._changes[place.side].setdefault(RelPath(directory), {})[name] = entry
 
     def settle(self, action: Action, *, failed: bool) -> None:
-        """Take an action for finished. What failed stays open."""
+        """Take an action for finished. What failed stays open, and a name of which more is to be done."""
         for place in touched(action):
             directory, _, name = place.path.rpartition("/")
             self._touched[place.side].update((RelPath(directory), place.path))
-            if not failed:
-                self._open[place.side].get(RelPath(directory), set()).discard(name)
+            still_open = self._open[place.side].get(RelPath(directory))
+            if not failed and still_open is not None:
+                still_open[name] -= 1
+                if still_open[name] <= 0:
+                    del still_open[name]
 
     def changes(self, side: Side, directory: RelPath) -> Mapping[str, Entry | None]:
         """What this run changed directly in a directory, by name."""

@@ -43,7 +43,7 @@ class Beside:
 
     def result(self, stop: Callable[[], bool]) -> bytes:
         """What the work returned, once it is done; empty when it failed, was killed, or `stop` said to end it."""
-        parts = []
+        parts: list[bytes] = []
         while True:
             while not select.select([self._reading], [], [], _LISTENING_S)[0]:
                 if stop():

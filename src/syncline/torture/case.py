@@ -56,13 +56,15 @@ POLICIES = ("keep-both", "newest", "oldest", "largest", "left", "right", "hold")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is played: a layer, the kind of job and its options, and the operations."""
+    """What is played: a layer, the kind of job and its options, the operations, and how many actions the engine takes
+    in one batch (None: as ever)."""
 
     seed: int
     layer: str = "L1"
     kind: str = "twoway"
     options: dict[str, Any] = field(default_factory=dict)
     ops: tuple[Op, ...] = ()
+    batch: int | None = None
 
     def to_json(self) -> str:
         head = {name: value for name, value in asdict(self).items() if name != "ops"}
@@ -72,7 +74,7 @@ class Case:
     @classmethod
     def from_json(cls, text: str) -> Case:
         data = json.loads(text)
-        return cls(data["seed"], data["layer"], data["kind"], data["options"], tuple(data["ops"]))
+        return cls(data["seed"], data["layer"], data["kind"], data["options"], tuple(data["ops"]), data.get("batch"))
 
 
 def drawn(seed: int, layer: str = "L1") -> Case:
@@ -103,7 +105,7 @@ class _Draw:
         for _ in range(chance.choice((1, 1, 2, 3))):
             ops += [self._edit() for _ in range(chance.randint(1, 7))]
             ops += self._engine(layer)
-        return Case(seed, layer, kind, options, tuple(ops))
+        return Case(seed, layer, kind, options, tuple(ops), chance.choice((None, None, None, 1, 2)))
 
     def _crowd(self) -> list[Op]:
         """Many files on one side, and a number of them gone, around the limit of the guard."""

@@ -25,6 +25,7 @@ from syncline.core.model import (
 )
 from syncline.engine import Ask
 from syncline.errors import Interrupted, PathError, RunRefused, SynclineError
+from syncline.execute import batches
 from syncline.fs.opening import open_root
 from syncline.fs.probe import capabilities_of
 from syncline.fs.root import Capabilities, Root
@@ -55,6 +56,7 @@ class World:
     store: Store | None = None
     begun: set[tuple[str, str]] = field(default_factory=set)
     unknown: bool = False
+    meddled: bool = False
     marked: bytes | None = None
     dated: bool = False
     runs: int = 0
@@ -94,15 +96,27 @@ def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) ->
     world = World(Users(top), case, run or run_here, os.path.join(top, "state"), dict(case.options), _capabilities(top))
     try:
         outside = tree_at(world.users.outside)
-        for op in case.ops:
-            _step(world, op)
-        _settle(world)
+        with _batches(case.batch):
+            for op in case.ops:
+                _step(world, op)
+            _settle(world)
         oracle.outside_untouched(outside, tree_at(world.users.outside))
         return blake2b("\n".join(world.log).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
     finally:
         world.close()
         if not keep:
             shutil.rmtree(top, ignore_errors=True)
+
+
+@contextmanager
+def _batches(actions: int | None) -> Iterator[None]:
+    """The engine with batches of so few actions that small cases have several."""
+    before = batches.BATCH_ACTIONS
+    batches.BATCH_ACTIONS = actions or before
+    try:
+        yield
+    finally:
+        batches.BATCH_ACTIONS = before
 
 
 def _step(world: World, op: Op) -> None:
@@ -112,6 +126,7 @@ def _step(world: World, op: Op) -> None:
         case ["plan"]:
             _plan(world)
         case ["lose"]:
+            world.meddled = True
             world.close()
             shutil.rmtree(world.state, ignore_errors=True)
             world.base = None
@@ -121,6 +136,7 @@ def _step(world: World, op: Op) -> None:
                 shutil.copytree(world.state, world.state + ".kept", dirs_exist_ok=True)
                 world.marked = _marker(world)
         case ["restore"]:
+            world.meddled = True
             world.close()
             if os.path.isdir(world.state + ".kept"):
                 shutil.rmtree(world.state, ignore_errors=True)
@@ -132,6 +148,7 @@ def _step(world: World, op: Op) -> None:
                 world.options[option] = value
                 world.base = None
         case _:
+            world.meddled = world.meddled or op[0] == "unmark"
             world.users.act(op)
 
 
@@ -202,6 +219,8 @@ def _through_guards(world: World, gate: Gate, ran: Ran) -> Ran:
         if gate.failed or not (ran.outcome is Outcome.REFUSED or ran.error == "refused"):
             return ran
         approve = ran.approve
+        if approve is None and not world.meddled:
+            raise Broken("after a crash nothing is to be repaired by hand", f"{ran.said}")
         adopt = adopt or approve is None
         world.log.append(f"refused: {ran.said}")
         passed = len(gate.changes), len(gate.reads)

@@ -1,0 +1,48 @@
+"""Directories their owner may not write: opened for the change, and restored after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from syncline.core import names
+from syncline.core.model import Action, Because, Entry, MakeDirectory, Place, Remove, SetProperties, Trash, Why
+
+OPEN = 0o300
+"""What the owner needs to change the names in a directory."""
+
+
+def parents(actions: Iterable[Action]) -> set[Place]:
+    """The directories in which names are changed, but for those that the plan itself makes."""
+    found: set[Place] = set()
+    made: set[Place] = set()
+    for action in actions:
+        if isinstance(action, MakeDirectory):
+            made.add(action.at)
+        if not isinstance(action, SetProperties):
+            found.add(Place(action.at.side, names.parent(action.at.path)))
+    return found - made
+
+
+def opened(actions: Sequence[Action], present: Mapping[Place, Entry]) -> list[Action]:
+    """The plan with every closed directory opened first and given its mode back last.
+
+    `present`: what stands at the places of `parents`. The mode is not given back to a directory that goes, nor to one
+    whose mode the plan sets anyway.
+    """
+    closed = {place: entry for place, entry in sorted(present.items(), key=_depth) if entry.mode & OPEN != OPEN}
+    if not closed:
+        return list(actions)
+    settled = {action.at for action in actions if isinstance(action, Trash | Remove | SetProperties)}
+    before, after = [], []
+    for place, entry in closed.items():
+        why = Because(Why.PROPERTIES, place, entry)
+        before.append(SetProperties(place, entry, why, replace(entry, mode=entry.mode | 0o700)))
+        if place not in settled:
+            after.append(SetProperties(place, None, why, entry))
+    return [*before, *actions, *reversed(after)]
+
+
+def _depth(item: tuple[Place, Entry]) -> tuple[int, str, str]:
+    place = item[0]
+    return place.path.count("/"), place.side.value, place.path
