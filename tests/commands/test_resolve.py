@@ -1,4 +1,5 @@
 """Settling conflicts: every rule and policy with every version that can be kept, and what is refused."""
+# ruff: noqa: E501  a row of the table is a line
 
 from __future__ import annotations
 
@@ -138,6 +139,8 @@ def test_held_modes(pair: Pair, keep: str, mode: int, path: str) -> None:
     refused = resolve(pair, path, "--keep", "both")
     assert (refused.code, "cannot have two modes" in refused.err) == (2, True), str(refused)
     assert resolve(pair, path, "--keep", keep).code == 0
+    if path == "d" and keep == "newest":
+        mode = 0o600  # of a folder no time is compared: left
     for root in (pair.left, pair.right):
         assert os.stat(root / path).st_mode & 0o777 == mode | (0o100 if path == "d" else 0)
     assert open_conflicts(pair) == []

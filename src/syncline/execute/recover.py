@@ -68,8 +68,16 @@ def recover(roots: Mapping[Side, Root], store: Store, journal: Journal, job: str
                 if done is not None:
                     outcomes[item.number] = done
                     recovered.finished += 1
+        for side in {item.action.at.side for item in unit}:
+            roots[side].flush(_changed(item for item in unit if item.action.at.side is side))
         _close(store, journal, unit, outcomes)
     return recovered
+
+
+def _changed(unit: Iterable[Step]) -> list[RelPath]:
+    """The names in the tree that a unit changed, whoever did it: before the crash or in recovery."""
+    asides = [(item.action.at.path, getattr(item.action, "aside", None)) for item in unit]
+    return [path for paths in asides for path in paths if path is not None]
 
 
 def clear_staging(root: Root, run: str, unfinished: Iterable[str]) -> None:

@@ -28,6 +28,9 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _QUIETLY = getattr(os, "O_NOATIME", 0)
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOOK = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
+_FEW = 4
+"""So many files are flushed one by one (0.5 ms each): flushing the file system waits for what others wrote, too."""
+
 _ABSENT = (FileNotFoundError, NotADirectoryError)
 
 
@@ -263,7 +266,7 @@ class LocalRoot:
         self._directories.forget()
         if not paths:
             return
-        if self._capabilities.filesystem in HONEST_SYNC:
+        if len(paths) > _FEW and self._capabilities.filesystem in HONEST_SYNC:
             with self._changing(paths[0], "could not be made durable"):
                 if syscalls.sync_file_system(self._fd):
                     return

@@ -56,6 +56,7 @@ class World:
     store: Store | None = None
     begun: set[tuple[str, str]] = field(default_factory=set)
     unknown: bool = False
+    whole: bool = True
     meddled: bool = False
     marked: bytes | None = None
     dated: bool = False
@@ -134,7 +135,7 @@ def _step(world: World, op: Op) -> None:
             world.close()
             with suppress(FileNotFoundError):
                 shutil.copytree(world.state, world.state + ".kept", dirs_exist_ok=True)
-                world.marked = _marker(world)
+                world.marked = _marker(world) if world.whole else None
         case ["restore"]:
             world.meddled = True
             world.close()
@@ -189,6 +190,7 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
         oracle.source_untouched(before, after)
     if gate.failed and not ran.crashed:
         _told(ran, gate)
+    world.whole = ran.good
     if ran.good:
         world.begun.clear()
         world.unknown = False
