@@ -18,7 +18,7 @@ from tests.e2e.disk import File
 from tests.e2e.forks import Forks
 from tests.e2e.pair import Pair
 
-LARGE = 300_000_000
+LARGE = 150_000_000
 
 
 def large(path: Path, size: int = LARGE) -> None:

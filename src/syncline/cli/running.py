@@ -170,11 +170,11 @@ class _Conduct:
                 pass
 
     def _tell(self, report: Report, among: Sequence[str] = ()) -> None:
+        again = again_command(self.call.args, without=[name for name in among if name != report.job])
         if self.manner.json:
             self.call.write(report.chunks())
-            self._say_why(report)
+            self._say_why(report, again)
             return
-        again = again_command(self.call.args, without=[name for name in among if name != report.job])
         screen = terminal.screen(self.call)
         if report.error is None or report.plan is not None:
             show.run(
@@ -191,12 +191,15 @@ class _Conduct:
                 show.head(screen, report.head())
             show.refusal(screen, report.objections, again)
         elif not (isinstance(report.error, Interrupted) and report.plan is not None):  # then the last line said so
-            self._say_why(report)
+            self._say_why(report, again)
 
-    def _say_why(self, report: Report) -> None:
+    def _say_why(self, report: Report, again: str) -> None:
         """What kept a run from being done, for whoever reads standard error only."""
         if report.error is not None:
-            self.call.tell(SynclineError(f"{report.job}: {report.error.message}", hint=report.error.hint))
+            hint = report.error.hint
+            if "syncline " not in hint:
+                hint = f"{hint}; then: {again}" if hint else again
+            self.call.tell(SynclineError(f"{report.job}: {report.error.message}", hint=hint))
         elif not self.manner.dry_run:
             for objection in report.objections:
                 told = f"{report.job}: refused ({objection.guard.value}): {objection.detail}"

@@ -470,6 +470,8 @@ def _end(screen: Screen, document: Document, again: str | None) -> None:
             screen.line(("interrupted", style), f": {did}{also}; run it again to go on{run}")
         case "failed":
             screen.line(("✗ not all was done", style), f"{took}: {did}{also}{run}")
+            if again is not None and summary["failed"]:
+                screen.line("  to try the rest again: ", (again, "bold cyan"))
         case _:
             screen.line((outcome, style), f": nothing was changed{also}")
 

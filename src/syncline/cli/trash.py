@@ -133,6 +133,7 @@ def empty(
     What a run needs that goes on, or was cut off, stays. Without --older-than and --max-size all else goes.
     """
     from syncline.cli import terminal
+    from syncline.cli.running import again_command
     from syncline.compose import Desk
     from syncline.core.report import worst
     from syncline.core.retention import Retention
@@ -149,7 +150,8 @@ def empty(
             try:
                 rows += _emptied(desk, each, keep, dry_run)
             except SynclineError as error:
-                call.tell(SynclineError(f"{each.name}: {error.message}", hint=error.hint))
+                hint = error.hint if "syncline " in error.hint else f"{error.hint}; then: {again_command(call.args)}"
+                call.tell(SynclineError(f"{each.name}: {error.message}", hint=hint))
                 missing = isinstance(error, RunRefused) and job is None
                 codes.append(0 if missing else error.exit_code)
     if json:

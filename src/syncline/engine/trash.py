@@ -6,6 +6,7 @@ is an errand: the file is copied to both sides, and leaves the trash once both a
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -205,7 +206,8 @@ def _folder_mode(ground: Ground, kept: Kept, levels: int) -> int:
 
 
 def _taken(ground: Ground, path: RelPath) -> PathError:
-    told = "stands there already; put it back beside: --to ANOTHER_PATH"
+    command = f"syncline trash restore {ground.job.name} {shlex.quote(names.printable(path))} --to NEW_PATH"
+    told = f"stands there already; to put it back beside it: {command}"
     return PathError(Reason.TARGET_CHANGED, path, told)
 
 

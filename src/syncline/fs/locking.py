@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from syncline.core.model import PRIVATE, RelPath
@@ -38,23 +39,21 @@ def sign(fd: int) -> None:
     os.write(fd, text.encode())
 
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    import msvcrt
+def _try(fd: int) -> bool:
+    """Lock without waiting; False while somebody else holds it. The system's module is imported when it is needed."""
+    if sys.platform == "win32":
+        import msvcrt
 
-    def _try(fd: int) -> bool:
         os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
         try:
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # checked on Linux
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
         except PermissionError:
             return False
         return True
-else:
+    import fcntl
 
-    def _try(fd: int) -> bool:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -6,7 +6,8 @@ that any part of a case is a case. `s` is a side, `p` and `q` paths; a user's op
     write s p size     sneak s p (same size, time put back)   rewrite s p (same size)    grow s p    touch s p    chmod s p mode
     delete s p         move s p q                             swap s p q                 mkdir s p   link s p target
     hardlink s p q     fifo s p                               wipe s                     bulk s n    thin s n
-    sync how           how: {}, {"crash": k}, {"edit": [k, operation]}, {"fault": [kind, n, error, lasting]}
+    sync how           how: {}, {"crash": k}, {"edit": [k, operation]} (before the k-th call), {"late": [k, operation]}
+                       (before the k-th call that changes something), {"fault": [kind, n, error, lasting]}
     plan               lose  keep  restore (the state)        unmark s (its marker)      set option value
 """
 
@@ -87,6 +88,7 @@ def drawn(seed: int, layer: str = "L1") -> Case:
 class _Draw:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
+        self.last: list[str] = []
 
     def case(self, seed: int, layer: str) -> Case:
         chance = self.chance
@@ -103,9 +105,16 @@ class _Draw:
         if chance.random() < 0.85:
             ops.append(["sync", {}])
         for _ in range(chance.choice((1, 1, 2, 3))):
-            ops += [self._edit() for _ in range(chance.randint(1, 7))]
+            for _ in range(chance.randint(1, 6)):
+                ops += self._conflict() if chance.random() < 0.15 else [self._edit()]
             ops += self._engine(layer)
         return Case(seed, layer, kind, options, tuple(ops), chance.choice((None, None, None, 1, 2)))
+
+    def _conflict(self) -> list[Op]:
+        """Both users at one name."""
+        name = self._name()
+        kinds = [self.chance.choice(("write", "write", "rewrite", "grow", "delete")) for _ in SIDES]
+        return [[kind, side, name, *([24] if kind == "write" else [])] for kind, side in zip(kinds, SIDES, strict=True)]
 
     def _crowd(self) -> list[Op]:
         """Many files on one side, and a number of them gone, around the limit of the guard."""
@@ -122,7 +131,11 @@ class _Draw:
 
     def _name(self) -> str:
         chance = self.chance
-        return chance.choice(NAMES[:COMMON] if chance.random() < 0.85 else NAMES)
+        if self.last and chance.random() < 0.35:
+            return chance.choice(self.last)
+        name = chance.choice(NAMES[:COMMON] if chance.random() < 0.85 else NAMES)
+        self.last = [*self.last[-2:], name]
+        return name
 
     def _creation(self) -> Op:
         chance = self.chance
@@ -179,15 +192,21 @@ class _Draw:
             return [["sync", {}]]
         if drawn < 0.66:
             times = chance.choice((1, 1, 1, 2, 3))
-            return [["sync", {"crash": int(2 ** (chance.random() * 6.3))}] for _ in range(times)]
+            return [["sync", {"crash": self._moment()}] for _ in range(times)]
         if drawn < 0.78 and layer == "L1":
-            return [["sync", {"edit": [int(2 ** (chance.random() * 7.5)), self._edit()]}]]
+            when = ["late", self._moment()] if chance.random() < 0.6 else ["edit", int(2 ** (chance.random() * 7.5))]
+            return [["sync", {when[0]: [when[1], self._edit()]}]]
         if drawn < 0.90 and layer == "L1":
             kind = chance.choice(LOOKING + CHANGING + ("commit",))
             nth = int(2 ** (chance.random() * 4))
             fault = [kind, nth, chance.choice(ERRORS), chance.random() < 0.3]
             return [["sync", {"fault": fault}]]
         return self._upset()
+
+    def _moment(self) -> int:
+        """A step that changes something: mostly one after the roots were claimed, which takes 17 of them."""
+        chance = self.chance
+        return chance.randint(17, 48) if chance.random() < 0.7 else int(2 ** (chance.random() * 6.5))
 
     def _upset(self) -> list[Op]:
         chance = self.chance

@@ -59,11 +59,12 @@ class Fault:
 
 @dataclass(slots=True)
 class Gate:
-    """What happens at which step. `crash` counts calls that change something, `edit` all calls, both from 1."""
+    """What happens at which step. `crash` and `late` count calls that change something, `edit` all, from 1."""
 
     crash: int | None = None
     fault: Fault | None = None
     edit: int | None = None
+    late: int | None = None
     edits: Callable[[], None] = lambda: None
     death: Callable[[], None] = die
     dead: bool = False
@@ -78,6 +79,9 @@ class Gate:
         if self.crash is not None and len(self.changes) + 1 >= self.crash:
             self.dead = True
             self.death()
+        if self.late is not None and len(self.changes) + 1 >= self.late:
+            self.late = None
+            self.edits()
         step = Step(where, kind, paths)
         self._disturb(step)
         self.changes.append(step)

@@ -173,7 +173,7 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
     if ran.plan is not None:
         oracle.guarded(ran.plan, before)
     ran = _through_guards(world, gate, ran)
-    ran.troubled = ran.troubled or bool(gate.failed) or gate.edit is None and "edit" in how
+    ran.troubled = ran.troubled or bool(gate.failed) or "edit" in how or "late" in how
     after = world.look()
     must = before.contents() - (before.parked() & meanwhile) | (ledger.born.keys() - known)
     oracle.nothing_lost(must - ledger.lately, after, ledger)
@@ -186,7 +186,7 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
         oracle.durable(ran.changes)  # a call that failed passed the gate as well, and is nothing to make durable
     if not world.unknown:
         oracle.nothing_unplanned(ran, world.begun)
-    if world.case.kind == "mirror" and "edit" not in how:
+    if world.case.kind == "mirror" and not how.keys() & {"edit", "late"}:
         oracle.source_untouched(before, after)
     if gate.failed and not ran.crashed:
         _told(ran, gate)
@@ -206,8 +206,9 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
 
 def _gate(world: World, how: dict[str, Any]) -> Gate:
     gate = Gate(crash=how.get("crash"))
-    if "edit" in how:
-        gate.edit, op = how["edit"]
+    if "edit" in how or "late" in how:
+        gate.edit, op = how.get("edit", (None, None))
+        gate.late, op = how.get("late", (None, op))
         gate.edits = lambda: world.users.act(op)
     if "fault" in how:
         gate.fault = Fault(*how["fault"])
