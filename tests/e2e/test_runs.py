@@ -19,6 +19,8 @@ from tests.e2e.forks import Forks
 from tests.e2e.pair import Pair
 
 LARGE = 150_000_000
+HUGE = 300_000_000
+"""More than is carried out together with anything else: such a file is copied by a second process."""
 
 
 def large(path: Path, size: int = LARGE) -> None:
@@ -60,11 +62,22 @@ def test_a_second_run_is_turned_away_and_told_by_whom(quick: Path) -> None:
     pair.settled()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_in_mid_copy_leaves_no_half_file(quick: Path, number: signal.Signals) -> None:
+def test_the_lock_dies_with_its_holder_although_a_second_process_copies(quick: Path) -> None:
+    pair = Pair(quick)
+    pair.write(left={"a": "1"})
+    large(pair.left / "large", HUGE)
+    with copying(pair) as run:
+        run.kill()
+        run.wait()
+        assert pair.sync().document["outcome"] == "done"
+    pair.settled()
+
+
+@pytest.mark.parametrize(("number", "size"), [(signal.SIGINT, LARGE), (signal.SIGTERM, LARGE), (signal.SIGINT, HUGE)])
+def test_a_signal_in_mid_copy_leaves_no_half_file(quick: Path, number: signal.Signals, size: int) -> None:
     pair = Pair(quick)
     pair.write(left={"a": "1", "d/b": "2"})
-    large(pair.left / "large")
+    large(pair.left / "large", size)
     with copying(pair) as run:
         run.send_signal(number)
         out, err = run.communicate(timeout=30)

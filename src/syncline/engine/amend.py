@@ -39,6 +39,7 @@ def _amend_row(ground: Ground, row: Row, several: list[Found], results: Results,
     except listing.Damaged:
         return  # its checksum makes both sides new in the next run
     base = remembered(row, ground.fold)
+    spelled = {side: {ground.fold(name): name for name in looks[side]} for side in SIDES}
     agreed, unagreed, settled = dict(base.agreed), dict(base.unagreed), []
     for found in several:
         left, right = (results.entries.get(found.place(side), found.entries[side]) for side in SIDES)
@@ -49,8 +50,7 @@ def _amend_row(ground: Ground, row: Row, several: list[Found], results: Results,
         unagreed.pop(found.key, None)
         agreed.pop(found.key, None)
         for side, entry in ((Side.LEFT, left), (Side.RIGHT, right)):
-            for spelled in [name for name in looks[side] if ground.fold(name) == found.key]:
-                del looks[side][spelled]
+            looks[side].pop(spelled[side].get(found.key, ""), None)
             if entry is not None:
                 looks[side][names.basename(found.paths[side])] = known(entry, None)
         if fact is not None:

@@ -87,13 +87,15 @@ class Ground:
             right=_ability(world.roots[Side.RIGHT]),
         )
         self.fold: Callable[[str], str] = self.rules.fold()
+        self._rows: dict[int | None, dict[str, Row]] = {}
+        self._remembered: dict[int, BaseDirectory] = {}
 
     def find(self, path: RelPath) -> Found:
         """What stands at a path, which is given as either side spells it."""
         above, name = names.parent(path), names.basename(path)
         row, folders = self._directory(above)
         key = self.fold(name)
-        base = remembered(row, self.fold) if row is not None else BaseDirectory()
+        base = self._base_of(row)
         agreed = base.agreed.get(key)
         paths = {}
         for side in SIDES:
@@ -108,7 +110,7 @@ class Ground:
             return False
         if not found.was_directory or found.row is None or found.row.id is None:
             return found.agreed is not None
-        row = next((row for row in self.base.child_rows(found.row.id) if self._key(row) == found.key), None)
+        row = self._below(found.row.id).get(found.key)
         return row is not None and all(self._rows_hold(side, found.paths[side], row) for side in SIDES)
 
     def tree(self, place: Place, leave: Callable[[RelPath, Entry], bool]) -> Iterator[tuple[RelPath, Entry]]:
@@ -153,7 +155,7 @@ class Ground:
             return
         closed = [(at, wanted)]
         for relative, inner in self.tree(source, self._stays):
-            place, target = Place(source.side, _below(source.path, relative)), _below(at.path, relative)
+            place, target = Place(source.side, _inside(source.path, relative)), _inside(at.path, relative)
             copied = inner if source.side is side else carried(self.rules, source.side, inner, None)
             reason = Because(because.why, place, inner)
             yield _made(Place(side, target), None, reason, copied, place, inner, None, group)
@@ -169,7 +171,7 @@ class Ground:
             return Trash(at, entry, because, 1, entry.size, None, group)
         files = size = 0
         for relative, inner in self.tree(at, lambda path, entry: False):
-            path = _below(at.path, relative)
+            path = _inside(at.path, relative)
             if self._stays(path, inner):
                 raise PathError(Reason.PARTLY_KEPT, path, "is not synchronised and would go with its folder; move it")
             files += inner.kind is Kind.FILE
@@ -185,12 +187,10 @@ class Ground:
 
     def _directory(self, path: RelPath) -> tuple[Row | None, dict[Side, RelPath]]:
         """The row of a directory, None where it has none, and how each side spells its path."""
-        found = self.base.child_rows(None)
-        row = found[0] if found else None
+        row = next(iter(self._below(None).values()), None)
         paths = dict.fromkeys(SIDES, names.ROOT)
         for part in path.split("/") if path else ():
-            rows = self.base.child_rows(row.id) if row is not None and row.id is not None else []
-            row = next((each for each in rows if self._key(each) == self.fold(part)), None)
+            row = self._below(row.id).get(self.fold(part)) if row is not None and row.id is not None else None
             for side in SIDES:
                 spelled = row.name(side) if row is not None else None
                 paths[side] = names.join(paths[side], spelled or self._spelled(side, paths[side], part))
@@ -205,17 +205,27 @@ class Ground:
     def _entry(self, side: Side, path: RelPath) -> Entry | None:
         return self.roots[side].entry(path)
 
-    def _key(self, row: Row) -> str:
-        return self.fold(row.left_name or row.right_name or "")
+    def _below(self, parent: int | None) -> dict[str, Row]:
+        """The rows of the directories in a directory, by folded key. Asked for often, read once."""
+        if parent not in self._rows:
+            rows = self.base.child_rows(parent)
+            self._rows[parent] = {self.fold(row.left_name or row.right_name or ""): row for row in rows}
+        return self._rows[parent]
+
+    def _base_of(self, row: Row | None) -> BaseDirectory:
+        if row is None or row.id is None:
+            return BaseDirectory()
+        if row.id not in self._remembered:
+            self._remembered[row.id] = remembered(row, self.fold)
+        return self._remembered[row.id]
 
     def _rows_hold(self, side: Side, path: RelPath, row: Row) -> bool:
         listed = self.roots[side].listing(path)
         if listed is None or not listing.same(row.sealed(side), listed[0]):
             return False
-        rows = self.base.child_rows(row.id)
         return all(
             (name := each.name(side)) is not None and self._rows_hold(side, names.join(path, name), each)
-            for each in rows
+            for each in self._below(row.id).values()
         )
 
     def _stays(self, path: RelPath, entry: Entry) -> bool:
@@ -242,7 +252,7 @@ def _made(
             return PutFile(at, present, because, wanted, source, entry, aside, group)
 
 
-def _below(path: RelPath, relative: RelPath) -> RelPath:
+def _inside(path: RelPath, relative: RelPath) -> RelPath:
     return RelPath(f"{path}/{relative}")
 
 

@@ -74,7 +74,12 @@ def _renameat2(old: str, new: str, old_fd: int, new_fd: int, flags: int) -> bool
 
 
 def _library() -> ctypes.CDLL | None:
-    return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+    if sys.platform != "linux":
+        return None
+    try:
+        return ctypes.CDLL(None, use_errno=True)
+    except OSError:  # a static interpreter: there is no library to load
+        return None
 
 
 def _find_rename(library: ctypes.CDLL | None) -> Callable[[int, bytes, int, bytes, int], int] | None:

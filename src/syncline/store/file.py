@@ -16,9 +16,6 @@ from datetime import UTC, datetime
 from enum import Enum
 from urllib.parse import quote
 
-if sys.platform != "win32":
-    import fcntl
-
 APPLICATION_ID = 0x53594E4C  # "SYNL"
 
 NAME = "state.db"
@@ -151,6 +148,8 @@ def alone(directory: str) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
+    import fcntl  # here, so that the module can be imported where there is none
+
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with suppress(OSError):  # a file system without such locks: then two first starts at once are not kept apart

@@ -1,0 +1,176 @@
+"""An error at any call: the base never runs ahead of the disk, the other paths go on, each fault is told in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from syncline.fs.probe import capabilities_of
+from syncline.torture import oracle, play
+from syncline.torture.case import CHANGING, ERRORS, LOOKING, Case
+from syncline.torture.gate import Fault, Gate
+from syncline.torture.oracle import Ran
+from syncline.torture.play import World, run_here
+from syncline.torture.users import Users
+
+SCENE = (
+    *(["write", "left", path, 24] for path in ("a", "b", "d/a", "d/b", "gone", "t")),
+    ["link", "left", "l", "gone"],
+    ["sync", {}],
+    ["write", "left", "a", 24],
+    ["write", "left", "b", 24],
+    ["write", "right", "b", 24],
+    ["write", "right", "d/a", 25],
+    ["chmod", "left", "d/b", 0o600],
+    ["delete", "left", "gone"],
+    ["delete", "right", "t"],
+    ["write", "right", "t/inside", 24],
+    ["link", "right", "l", "d"],
+    ["write", "left", "n/new", 24],
+)
+KINDS = (*LOOKING, *CHANGING, "commit")
+FEW = (1, 2, 3, 5, 8, 13)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_at_the_nth_call(kind: str, tmp_path: Path) -> None:
+    """One path fails, or the run stops; whatever it is, it is told, and the next run brings both sides in step."""
+    counts = FEW if os.environ.get("SYNCLINE_LONG") != "1" else range(1, 60)
+    for number, nth in enumerate(counts):
+        errors = ERRORS if os.environ.get("SYNCLINE_LONG") == "1" else (ERRORS[number % len(ERRORS)],)
+        for error in errors:
+            for lasting in (False, True):
+                case = Case(0, options={"compare": "hash"}, ops=(*SCENE, ["sync", {"fault": [kind, nth, error, lasting]}]))
+                try:
+                    play.play(case, str(tmp_path / "world"))
+                except oracle.Broken as broken:
+                    raise AssertionError(f"{kind} {nth} {error} {lasting}: {broken}") from broken
+
+
+class Scene:
+    """The scene, before its second run."""
+
+    def __init__(self, top: Path, *, left: Path | None = None) -> None:
+        self.users = Users(str(top))
+        self.world = World(
+            self.users, Case(0), run_here, str(top / "state"), {"compare": "hash"}, capabilities_of(str(top))
+        )
+        self.left = left or Path(self.users.root("left"))
+
+    def prepare(self) -> None:
+        for op in SCENE:
+            if op[0] == "sync":
+                assert self.run(Gate()).good
+            else:
+                self.users.act(list(op))
+
+    def run(self, gate: Gate) -> Ran:
+        ran = run_here(self.world, gate, None, False)
+        self.world.close()
+        return ran
+
+    def in_step(self) -> None:
+        ran = self.run(Gate())
+        assert ran.good, (ran.outcome, ran.error, ran.said)
+        sight = self.world.look()
+        oracle.in_step(sight, (), quick=False, one_way=False)
+        oracle.no_wrong_delete(sight, self.users.ledger, both=True)
+
+
+@pytest.mark.parametrize("kind", ["open", "read", "create", "write", "finish"])
+@pytest.mark.parametrize("error", ["EIO", "ENOSPC", "EACCES"])
+def test_one_path_fails_the_others_go_on(kind: str, error: str, tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.prepare()
+    plain = Gate()
+    skipped = _marker_calls(kind)
+    ran = scene.run(Gate(fault=Fault(kind, skipped + 1, error)))
+    assert ran.outcome is not None, ran.said
+    assert plain.failed == []
+    assert ran.done, "nothing was done"
+    assert ran.acts - len(ran.done) <= 2  # the path itself, and the rest of its group
+    lines = [line for line in ran.said if os.strerror(getattr(__import__("errno"), error)) in line]
+    assert len(set(lines)) == 1
+    scene.in_step()
+
+
+def _marker_calls(kind: str) -> int:
+    """How often a run makes such a call for the markers and to decide, before it copies anything."""
+    return {"open": 14, "read": 30, "create": 2, "write": 2, "finish": 2}[kind]
+
+
+@pytest.mark.parametrize("step", [1, 5, 20, 24, 28, 33])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_root_is_exchanged_for_another_folder_in_mid_run(side: str, step: int, tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.prepare()
+    root = Path(scene.users.root(side))
+    gate = Gate(late=step)
+    gate.edits = lambda: exchange(root)
+    scene.run(gate)
+    other = scene.world.look()
+    kept = root.with_name("away")
+    assert (kept / ".syncline").exists()
+    assert oracle.Sight(other.left, other.right).tree("right" if side == "left" else "left")
+    for path in list(root.iterdir()):
+        subprocess.run(["rm", "-r", path], check=True)
+    root.rmdir()
+    kept.rename(root)
+    scene.in_step()
+
+
+def exchange(root: Path) -> None:
+    root.rename(root.with_name("away"))
+    root.mkdir()
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Iterator[tuple[Scene, Path, Path]]:
+    """A scene whose left root is a mount."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    scene = Scene(tmp_path / "scene")
+    if subprocess.run(["mount", "--bind", disk, scene.left], capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        scene.prepare()
+        yield scene, scene.left, disk
+    finally:
+        while subprocess.run(["umount", "-l", scene.left], capture_output=True).returncode == 0:
+            pass
+
+
+def gone(left: Path) -> None:
+    subprocess.run(["umount", "-l", left], check=True)
+
+
+def covered(left: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "none", left], check=True)
+
+
+def read_only(left: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,bind,ro", left], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("step", [1, 5, 18, 20, 24, 28, 33])
+@pytest.mark.parametrize("happens", [gone, covered, read_only])
+def test_a_mount_fails_in_mid_run(
+    happens: Callable[[Path], None], step: int, bound: tuple[Scene, Path, Path], tmp_path: Path
+) -> None:
+    scene, left, disk = bound
+    gate = Gate(late=step)
+    gate.edits = lambda: happens(left)
+    ran = scene.run(gate)
+    assert not ran.crashed
+    if happens is gone:
+        subprocess.run(["mount", "--bind", disk, left], check=True)
+    elif happens is covered:
+        subprocess.run(["umount", left], check=True)
+    else:
+        subprocess.run(["mount", "-o", "remount,bind,rw", left], check=True)
+    scene.in_step()

@@ -1,0 +1,154 @@
+"""The power goes at any step: both roots and the state lie on one file system, whose image is copied at that step. Each
+copy is mounted as after a power cut; an ordinary run then loses nothing, shows nothing torn, and comes in step.
+
+`SYNCLINE_LONG=1` cuts at every step.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncline.fs.probe import capabilities_of
+from syncline.torture import oracle
+from syncline.torture.case import Case
+from syncline.torture.gate import Gate
+from syncline.torture.oracle import Sight
+from syncline.torture.play import World, run_here
+from syncline.torture.users import Users
+
+pytestmark = pytest.mark.root
+
+LONG = os.environ.get("SYNCLINE_LONG") == "1"
+CUTS = 7
+SYSTEMS = {"ext4": ("64M", ["mkfs.ext4", "-q"]), "xfs": ("320M", ["mkfs.xfs", "-q"]), "btrfs": ("128M", ["mkfs.btrfs", "-q"])}
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder in memory, where copies of images cost little."""
+    top = Path(tempfile.mkdtemp(prefix="syncline-power-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    yield top
+    shutil.rmtree(top)
+
+
+@contextmanager
+def mounted(image: Path, at: Path) -> Iterator[Path]:
+    at.mkdir(exist_ok=True)
+    done = subprocess.run(["mount", "-o", "loop", image, at], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"loop devices cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", at], check=True)
+
+
+def made(kind: str, place: Path) -> Path:
+    size, command = SYSTEMS[kind]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    image = place / f"{kind}.img"
+    subprocess.run(["truncate", "-s", size, image], check=True)
+    subprocess.run([*command, image], check=True, capture_output=True)
+    return image
+
+
+def world_at(top: str, users: Users | None = None) -> World:
+    case = Case(0, options={"compare": "hash"})
+    return World(users or Users(top), case, run_here, f"{top}/state", {"compare": "hash"}, capabilities_of(top))
+
+
+def begin(top: str) -> World:
+    """Two users, half an hour later: edits, a conflict, removals, a type change, renamed folders."""
+    world = world_at(top)
+    act = world.users.act
+    for number, path in enumerate(("a", "b", "c", "d/a", "d/b", "e/f/g", "t")):
+        act(["write", "left" if number % 2 else "right", path, 4096])
+    run(world, Gate())
+    for op in (
+        ["write", "left", "a", 4096],
+        ["write", "left", "b", 24],
+        ["write", "right", "b", 24],
+        ["delete", "right", "c"],
+        ["delete", "left", "d"],
+        ["write", "left", "new/deep/file", 70_001],
+        ["move", "right", "e", "moved"],
+        ["delete", "left", "t"],
+        ["write", "left", "t/inside", 24],
+        ["link", "right", "link", "gone"],
+    ):
+        act(op)
+    subprocess.run(["sync", "-f", top], check=True)
+    return world
+
+
+def run(world: World, gate: Gate) -> None:
+    ran = run_here(world, gate, None, False)
+    world.close()
+    assert ran.good, (ran.outcome, ran.error, ran.said)
+
+
+@pytest.mark.parametrize("kind", sorted(SYSTEMS))
+def test_the_power_goes_at_any_step(kind: str, place: Path) -> None:
+    image, steps = made(kind, place), []
+    with mounted(image, place / "count") as top:
+        world = begin(str(top))
+        gate = Gate()
+        run(world, gate)
+        steps = list(range(1, len(gate.changes) + 1))
+    chosen = steps if LONG else sorted({steps[round(index * (len(steps) - 1) / (CUTS - 1))] for index in range(CUTS)})
+    for step in chosen:
+        cut(kind, place, step)
+
+
+def cut(kind: str, place: Path, step: int) -> None:
+    """Run until `step`, copy the image there, and go on with the copy."""
+    image, copy = made(kind, place), place / "copy.img"
+    with mounted(image, place / "before") as top:
+        world = begin(str(top))
+        before = world.look()
+        gate = Gate(late=step)
+        gate.edits = lambda: subprocess.run(["cp", "--sparse=always", image, copy], check=True)  # type: ignore[assignment,return-value]  # what it returns is not asked for
+        run(world, gate)
+    with mounted(copy, place / "before") as top:  # at the same path: the job is known by its folders
+        seen = world.look()
+        oracle.nothing_torn(seen, world.users.ledger)
+        after(world, before, step)
+
+
+def after(world: World, before: Sight, step: int) -> None:
+    ledger = world.users.ledger
+    run(world, Gate())
+    sight = world.look()
+    try:
+        oracle.nothing_torn(sight, ledger)
+        oracle.nothing_lost(before.contents(), sight, ledger)
+        oracle.no_wrong_delete(sight, ledger, both=True)
+        oracle.in_step(sight, (), quick=False, one_way=False)
+        again = run_here(world, Gate(), None, False)
+        world.close()
+        assert again.acts == 0
+    except oracle.Broken as broken:
+        raise AssertionError(f"cut at step {step}: {broken}") from broken
+
+
+def test_what_is_not_flushed_would_be_lost(place: Path) -> None:
+    """The cut is a real one: without durability a new file is empty or absent in the copy."""
+    image, copy = made("xfs", place), place / "copy.img"
+    found: Any
+    with mounted(image, place / "before") as top:
+        (top / "file").write_bytes(b"not flushed")
+        subprocess.run(["cp", "--sparse=always", image, copy], check=True)
+    with mounted(copy, place / "before") as top:
+        path = top / "file"
+        found = path.read_bytes() if path.exists() else b""
+    assert found == b""
