@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import signal
 import subprocess
@@ -46,6 +47,13 @@ def copying(pair: Pair) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
+def assert_copied(pair: Pair) -> None:
+    """The large file is whole, and there is nothing more to do."""
+    assert filecmp.cmp(pair.left / "large", pair.right / "large", shallow=False)
+    assert pair.sync().document["outcome"] == "in-sync"
+    assert disk.staged(pair.right) == []
+
+
 def test_a_second_run_is_turned_away_and_told_by_whom(quick: Path) -> None:
     pair = Pair(quick)
     large(pair.left / "large")
@@ -59,7 +67,7 @@ def test_a_second_run_is_turned_away_and_told_by_whom(quick: Path) -> None:
         assert pair.call("status", "--json").code == 0
         first.kill()
     assert pair.sync().document["outcome"] == "done"
-    pair.settled()
+    assert_copied(pair)
 
 
 def test_the_lock_dies_with_its_holder_although_a_second_process_copies(quick: Path) -> None:
@@ -70,7 +78,7 @@ def test_the_lock_dies_with_its_holder_although_a_second_process_copies(quick: P
         run.kill()
         run.wait()
         assert pair.sync().document["outcome"] == "done"
-    pair.settled()
+    assert_copied(pair)
 
 
 @pytest.mark.parametrize(("number", "size"), [(signal.SIGINT, LARGE), (signal.SIGTERM, LARGE), (signal.SIGINT, HUGE)])
@@ -87,7 +95,7 @@ def test_a_signal_in_mid_copy_leaves_no_half_file(quick: Path, number: signal.Si
     assert disk.staged(pair.right) == []
     assert pair.call("status", "--json").code == 0
     assert pair.sync().document["outcome"] == "done"
-    pair.settled()
+    assert_copied(pair)
 
 
 def test_a_file_that_is_written_to_all_the_time_is_busy_and_the_rest_goes_on(pair: Pair) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -33,17 +34,18 @@ SCENE = (
     ["write", "left", "n/new", 24],
 )
 KINDS = (*LOOKING, *CHANGING, "commit")
-FEW = (1, 2, 3, 5, 8, 13)
+LONG = os.environ.get("SYNCLINE_LONG") == "1"
+FEW = (1, 4, 13)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_at_the_nth_call(kind: str, tmp_path: Path) -> None:
     """One path fails, or the run stops; whatever it is, it is told, and the next run brings both sides in step."""
-    counts = FEW if os.environ.get("SYNCLINE_LONG") != "1" else range(1, 60)
+    counts = range(1, 60) if LONG else FEW
     for number, nth in enumerate(counts):
-        errors = ERRORS if os.environ.get("SYNCLINE_LONG") == "1" else (ERRORS[number % len(ERRORS)],)
+        errors = ERRORS if LONG else (ERRORS[number % len(ERRORS)],)
         for error in errors:
-            for lasting in (False, True):
+            for lasting in (False, True) if LONG else (number % 2 == 1,):
                 case = Case(0, options={"compare": "hash"}, ops=(*SCENE, ["sync", {"fault": [kind, nth, error, lasting]}]))
                 try:
                     play.play(case, str(tmp_path / "world"))
@@ -86,14 +88,13 @@ class Scene:
 def test_one_path_fails_the_others_go_on(kind: str, error: str, tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     scene.prepare()
-    plain = Gate()
     skipped = _marker_calls(kind)
     ran = scene.run(Gate(fault=Fault(kind, skipped + 1, error)))
     assert ran.outcome is not None, ran.said
-    assert plain.failed == []
     assert ran.done, "nothing was done"
     assert ran.acts - len(ran.done) <= 2  # the path itself, and the rest of its group
-    lines = [line for line in ran.said if os.strerror(getattr(__import__("errno"), error)) in line]
+    words = os.strerror(getattr(errno, error))
+    lines = [line for line in ran.said if words in line]
     assert len(set(lines)) == 1
     scene.in_step()
 
@@ -103,7 +104,19 @@ def _marker_calls(kind: str) -> int:
     return {"open": 14, "read": 30, "create": 2, "write": 2, "finish": 2}[kind]
 
 
-@pytest.mark.parametrize("step", [1, 5, 20, 24, 28, 33])
+@pytest.mark.parametrize("error", ["EROFS", "ENODEV", "ENOTCONN"])
+@pytest.mark.parametrize("kind", ["listing", "create", "write", "exchange", "rename", "flush"])
+def test_a_root_that_fails_as_a_whole_stops_the_run(kind: str, error: str, tmp_path: Path) -> None:
+    """A file system that became read-only, a device that is gone: the run ends there, and says so once."""
+    scene = Scene(tmp_path)
+    scene.prepare()
+    ran = scene.run(Gate(fault=Fault(kind, 3, error, lasting=True)))
+    assert ran.error == "RootLost"
+    assert len(ran.said) == len(set(ran.said))
+    scene.in_step()
+
+
+@pytest.mark.parametrize("step", [1, 20, 24, 33])
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_root_is_exchanged_for_another_folder_in_mid_run(side: str, step: int, tmp_path: Path) -> None:
     scene = Scene(tmp_path)
@@ -152,13 +165,9 @@ def covered(left: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "none", left], check=True)
 
 
-def read_only(left: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,bind,ro", left], check=True)
-
-
 @pytest.mark.root
-@pytest.mark.parametrize("step", [1, 5, 18, 20, 24, 28, 33])
-@pytest.mark.parametrize("happens", [gone, covered, read_only])
+@pytest.mark.parametrize("step", [1, 18, 24, 28, 33])
+@pytest.mark.parametrize("happens", [gone, covered])
 def test_a_mount_fails_in_mid_run(
     happens: Callable[[Path], None], step: int, bound: tuple[Scene, Path, Path], tmp_path: Path
 ) -> None:
@@ -169,8 +178,6 @@ def test_a_mount_fails_in_mid_run(
     assert not ran.crashed
     if happens is gone:
         subprocess.run(["mount", "--bind", disk, left], check=True)
-    elif happens is covered:
-        subprocess.run(["umount", left], check=True)
     else:
-        subprocess.run(["mount", "-o", "remount,bind,rw", left], check=True)
+        subprocess.run(["umount", left], check=True)
     scene.in_step()

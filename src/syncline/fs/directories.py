@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Sequence
 
+from syncline.fs import flags as having
+
 _KEPT = 128
 _LEADING = 8192
 _TRUSTED_NS = 50_000_000
 _ATTEMPTS = 3
 
-_DOWN = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DOWN = having.DIRECTORY | having.NOFOLLOW | having.CLOEXEC
 _PASS = _DOWN | getattr(os, "O_PATH", os.O_RDONLY)
 """With O_PATH a directory that may be searched but not read can still be passed through."""
 

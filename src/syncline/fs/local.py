@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from syncline.core.model import PERMISSIONS, Entry, Kind, Reason, RelPath
 from syncline.core.names import NameRules, impossible
 from syncline.errors import PathError, RootLost, SynclineError
-from syncline.fs import errno_table, fallbacks, locking, syscalls
+from syncline.fs import errno_table, fallbacks, flags, locking, syscalls
 from syncline.fs.directories import Directories, Directory
 from syncline.fs.entries import NO_SYMLINKS, apart, as_planned, components, entry_of, link_text, named, regular
 from syncline.fs.probe import HONEST_SYNC, capabilities_of
@@ -24,10 +24,10 @@ from syncline.fs.root import Capabilities, Space
 from syncline.fs.scan import pack_directory
 from syncline.fs.streams import FileReader, FileWriter
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_READ = os.O_RDONLY | flags.NOFOLLOW | flags.NONBLOCK | flags.CLOEXEC
 _QUIETLY = getattr(os, "O_NOATIME", 0)
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_LOOK = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | flags.NOFOLLOW | flags.CLOEXEC
+_LOOK = getattr(os, "O_PATH", 0) | flags.NOFOLLOW | flags.CLOEXEC
 _FEW = 4
 """So many files are flushed one by one (0.5 ms each): flushing the file system waits for what others wrote, too."""
 
@@ -43,8 +43,10 @@ class LocalRoot:
         Raises: RootLost where there is no directory that can be read.
         """
         self.path = os.path.abspath(path)
+        if not flags.ABLE:
+            raise RootLost(f"{self.path}: this system cannot open a tree by descriptors", hint="use PathRoot")
         try:
-            self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._fd = os.open(self.path, os.O_RDONLY | flags.DIRECTORY | flags.CLOEXEC)
         except OSError as error:
             raise RootLost(
                 f"{self.path}: the root cannot be opened ({os.strerror(error.errno or 0)})",
@@ -133,7 +135,7 @@ class LocalRoot:
 
     def alive(self) -> bool:
         try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fd = os.open(self.path, os.O_RDONLY | flags.DIRECTORY | flags.CLOEXEC)
         except OSError:
             return False
         try:
@@ -177,7 +179,7 @@ class LocalRoot:
             if mode == 0o700 or not self._capabilities.mode:
                 return self._entry_at(names[-1], above)
             # RACE: the name may be given to another directory here; worst case that one gets our mode.
-            fd = self._directories.open_at(names[-1], _READ | os.O_DIRECTORY, above)
+            fd = self._directories.open_at(names[-1], _READ | flags.DIRECTORY, above)
             try:
                 self._set(fd, os.fstat(fd), None, mode)
                 return self._look(fd)
@@ -387,9 +389,9 @@ class LocalRoot:
     def _take_lock(self) -> int | None:
         """The locked file; None where its name was given to another file meanwhile, which is to be tried again."""
         above = self._directories.reach(locking.DIRECTORY.split("/"), afresh=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        wanted = os.O_RDWR | os.O_CREAT | flags.NOFOLLOW | flags.NONBLOCK | flags.CLOEXEC
         name = locking.LOCK.rpartition("/")[2]
-        fd = self._directories.open_at(name, flags, above, 0o600)
+        fd = self._directories.open_at(name, wanted, above, 0o600)
         try:
             mine = os.fstat(fd)
             regular(mine, locking.LOCK)

@@ -8,7 +8,6 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from syncline.core.model import RelPath
 from syncline.core.names import NameRules, join
