@@ -85,7 +85,6 @@ def test_a_run_in_a_pipe() -> None:
         "1 conflict waiting for you",
         "    ! held.txt",
         "      changed on both sides; nothing was touched",
-        "    make both sides equal, or delete one version, and run again; or choose with --changed-both",
         "done, and something needs you in 0.1 s: copied 3 files (1.1 MB), renamed 1 item, made 1 folder, "
         "moved 40 files to the trash, deleted 1 item for good (2 conflicts, 1 problem) · run 20261121T020450Z-1a2b",
     ]
@@ -225,7 +224,11 @@ def test_a_refusal_ends_with_the_command_that_approves_it() -> None:
 
 def test_what_cannot_be_approved_says_what_to_do() -> None:
     missing = Objection(Guard.ROOT_MISSING, "left /x is not there", "connect its drive")
-    assert refused([missing]) == ["refused (root-missing): left /x is not there", "  connect its drive"]
+    assert refused([missing]) == [
+        "refused (root-missing): left /x is not there",
+        "  connect its drive",
+        "  then: syncline mirror a b",
+    ]
     both = refused([missing, Objection(Guard.TOO_MANY_DELETES, "30 files would go", "look", PLAN)])
     assert not any("--approve" in line for line in both)
 

@@ -57,6 +57,7 @@ def made(kind: str, place: Path) -> Path:
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     image = place / f"{kind}.img"
+    image.unlink(missing_ok=True)
     subprocess.run(["truncate", "-s", size, image], check=True)
     subprocess.run([*command, image], check=True, capture_output=True)
     return image

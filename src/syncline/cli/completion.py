@@ -21,7 +21,8 @@ _INSTALL = {
 
 @click.command(
     epilog=examples(
-        "syncline completion bash > ~/.local/share/bash-completion/completions/syncline",
+        "syncline completion zsh > ~/.zfunc/_syncline",
+        'eval "$(syncline completion bash)"',
         "syncline completion fish > ~/.config/fish/completions/syncline.fish",
     )
 )

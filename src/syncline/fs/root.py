@@ -112,7 +112,9 @@ class Root(Protocol):
 
     def listing(self, path: RelPath) -> tuple[bytes, list[str]] | None:
         """The packed listing (`syncline.core.listing`) of a directory, private directories left out, and the names of
-        the plain directories in it, sorted; None when it is surely absent. Raises: PathError when it could not be read whole."""
+        the plain directories in it, sorted; None when it is surely absent.
+
+        Raises: PathError when it could not be read whole."""
 
     def names(self, path: RelPath) -> list[str]:
         """All names in a directory, private ones too; empty when it is absent. Raises: PathError."""
