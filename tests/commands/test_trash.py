@@ -45,7 +45,7 @@ def test_what_is_listed(deleted: Pair) -> None:
     assert listed(deleted, JOB) == everything
     assert listed(deleted, "--run", "last") == everything
     told = deleted.call("trash", "list").out
-    assert "4 items (6 B)" in told
+    assert "4 items (6 B) in all" in told
     assert f"syncline trash restore {JOB} " in told
 
 

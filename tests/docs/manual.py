@@ -44,7 +44,9 @@ def _index() -> str:
 
 
 def _page(name: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=name, parent=click.Context(root, info_name="syncline"))
+    context = click.Context(
+        command, info_name=name, parent=click.Context(root, info_name="syncline", **root.context_settings)
+    )
     parts = [f"# syncline {name}", _wrapped(command), "## Usage", f"```text\n{command.get_usage(context)[7:]}\n```"]
     aliases = [f"`{alias}`" for alias, of in ALIASES.items() if of == name]
     if aliases:
@@ -64,7 +66,7 @@ def _page(name: str, command: click.Command) -> str:
 def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
     for each in command.get_params(context):
         record = None if isinstance(each, click.Option) and each.hidden else each.get_help_record(context)
-        if record is not None:
+        if record is not None and record[1]:  # newer versions of click have a record of arguments too
             yield record[0].replace("|", "\\|"), re.sub(r"\s+", " ", record[1]).replace("|", "\\|")
 
 

@@ -193,7 +193,7 @@ def _show(screen: Screen, rows: Sequence[TrashRow], verbose: bool) -> None:
     for row in rows:
         heaps.setdefault((row["job"], row["run"], row["root"]), []).append(row)
     for (job, run, root), mine in heaps.items():
-        told = f": run {run}, from {root}, {show.moment(mine[0]['trashed_at'])}, {_amount(mine)}"
+        told = f" {root}: run {run}, {show.moment(mine[0]['trashed_at'])}, {_amount(mine)}"
         screen.line((job, "bold"), told)
         for row in mine if verbose else mine[: show.FOLD_AT]:
             name = screen.fitted(printable(row["path"]), max((screen.width or 10_000) - 16, 20))
@@ -202,7 +202,8 @@ def _show(screen: Screen, rows: Sequence[TrashRow], verbose: bool) -> None:
             screen.line((f"    … and {len(mine) - show.FOLD_AT:,} more (-v shows all)", "dim"))
     last = rows[0]
     command = f"syncline trash restore {last['job']} {pasted(last['path'])} --run {last['run']}"
-    screen.line(f"{_amount(rows)} in all; to put one back: ", (command, "bold cyan"))
+    screen.line(f"{_amount(rows)} in all")
+    screen.line("  to put one back: ", (command, "bold cyan"))
 
 
 def _tell_emptied(screen: Screen, call: Call, rows: Sequence[TrashRow], dry_run: bool) -> None:

@@ -106,12 +106,16 @@ class Ground:
 
     def as_remembered(self, found: Found) -> bool:
         """Whether everything at and below a name stands on both sides as both agreed."""
-        if not all(found.as_agreed(side) for side in SIDES):
+        return found.agreed is not None and all(self.side_as_remembered(found, side) for side in SIDES)
+
+    def side_as_remembered(self, found: Found, side: Side) -> bool:
+        """Whether one side shows what both agreed on, at a name and below it."""
+        if not found.as_agreed(side):
             return False
         if not found.was_directory or found.row is None or found.row.id is None:
-            return found.agreed is not None
+            return True
         row = self._below(found.row.id).get(found.key)
-        return row is not None and all(self._rows_hold(side, found.paths[side], row) for side in SIDES)
+        return row is not None and self._rows_hold(side, found.paths[side], row)
 
     def tree(self, place: Place, leave: Callable[[RelPath, Entry], bool]) -> Iterator[tuple[RelPath, Entry]]:
         """Everything below a directory, what is above before what is below it, by path relative to it.

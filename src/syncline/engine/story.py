@@ -231,7 +231,7 @@ def _on_disk(job: Job, world: World, path: RelPath, again: tuple[str, ...]) -> _
         return _Present(None, "the job was never run", again)
     if ground.as_remembered(found):
         return _Present(True, "both sides have it as they agreed in the last run")
-    return _Present(False, f"{_difference(job, found)}; the next run brings it into step", again)
+    return _Present(False, f"{_difference(job, ground, found)}; the next run brings it into step", again)
 
 
 def _left_out(ground: Ground, path: RelPath, entry: Entry | None) -> str | None:
@@ -243,21 +243,18 @@ def _left_out(ground: Ground, path: RelPath, entry: Entry | None) -> str | None:
     return None
 
 
-def _difference(job: Job, found: Found) -> str:
+def _difference(job: Job, ground: Ground, found: Found) -> str:
     """In words, what differs from what both sides agreed on."""
     told = []
     for side in SIDES:
         entry, name = found.entries[side], job.kind.root_name(side)
         if found.as_agreed(side):
-            if entry is not None and entry.kind is Kind.DIRECTORY:
+            if not ground.side_as_remembered(found, side):
                 told.append(f"something below it changed in {name}")
-            continue
-        if entry is None:
+        elif entry is None:
             told.append(f"it was deleted in {name}")
         elif found.agreed is None:
             told.append(f"it is new in {name}")
         else:
             told.append(f"it changed in {name}")
-    if len(told) == 2 and all("below" in each for each in told):
-        return "something below it changed"
     return " and ".join(told) or "it is not agreed yet"
