@@ -10,7 +10,8 @@ import pytest
 
 from syncline.cli import frame, main
 from syncline.cli.options import CONTENT_POLICY, NO_LIMIT, PROPERTY_POLICY, parse_size, said
-from syncline.cli.running import again_command, pasted
+from syncline.cli.running import again_command
+from syncline.cli.terminal import pasted
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,13 @@ def faults(value: Any, rule: Mapping[str, Any], at: str = "$") -> Iterator[str]:
     if "enum" in rule and not any(value == each and type(value) is type(each) for each in rule["enum"]):
         yield f"{at}: {value!r} is none of {rule['enum']}"
     wanted = rule.get("type")
-    if wanted is None:
-        return
-    if not isinstance(value, _TYPES[wanted]) or (isinstance(value, bool) and wanted != "boolean"):
+    if wanted is not None:
+        yield from _of_type(value, wanted, rule, at)
+
+
+def _of_type(value: Any, wanted: str, rule: Mapping[str, Any], at: str) -> Iterator[str]:
+    fits = isinstance(value, _TYPES[wanted]) and (wanted == "boolean" or type(value) is not bool)
+    if not fits:
         yield f"{at}: {value!r} is no {wanted}"
     elif wanted == "object":
         yield from _object(value, rule, at)

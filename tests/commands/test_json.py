@@ -233,7 +233,8 @@ def test_a_signal_ends_a_resolve_in_order(spawned: Pair, number: signal.Signals,
     pair.sync("--trash-max-size", "none", code=None)
     import subprocess
 
-    from tests.e2e.pair import PIPES, environment
+    from tests.e2e.forks import environment
+    from tests.e2e.pair import PIPES
 
     running = subprocess.Popen(
         pair.command("resolve", JOB, "--all", "--keep", "right", "--json"), **PIPES, env=environment()

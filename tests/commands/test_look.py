@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.disk import File
-from tests.e2e.pair import Pair, environment
+from tests.e2e.forks import environment
+from tests.e2e.pair import Pair
 
 JOB = "left-right"
 
@@ -69,7 +70,7 @@ def test_colours_and_signs_are_for_terminals_that_have_them(spawned: Pair, args:
     conflicts(spawned, 2)
     plain = spawned.call(*args).out
     assert "\x1b" not in plain
-    assert bare(on_a_terminal(spawned, *args, columns=200)) == plain.splitlines()
+    assert bare(on_a_terminal(spawned, *args, columns=2000)) == plain.splitlines()
     assert "\x1b" not in on_a_terminal(spawned, *args, columns=200, TERM="dumb")
     assert not re.search(r"\x1b\[[0-9;]*3[0-9][;m]", on_a_terminal(spawned, *args, columns=200, NO_COLOR="1"))
 
@@ -108,7 +109,7 @@ def test_five_hundred_conflicts(pair: Pair) -> None:
     assert lines[0] == f"{JOB}: 500 open conflicts"
     assert lines[-2:] == [
         "  … and 490 more (-v shows all)",
-        f"  all at once: syncline resolve {JOB} --all --keep left|right|both|newest",
+        f"  all at once: syncline resolve {JOB} --all --keep newest  (or left, right, both)",
     ]
     assert len(lines) == 53
     assert len(pair.call("conflicts", "-v").out.splitlines()) == 5 * 500 + 2
@@ -165,7 +166,7 @@ def offered(pair: Pair, line: str, **more: str) -> list[str]:
         check=False,
     )
     assert done.stderr == ""
-    return [each.partition(",")[2] for each in done.stdout.splitlines()]
+    return [each.partition(",")[2] for each in done.stdout.splitlines() if each]
 
 
 OFFERED = [

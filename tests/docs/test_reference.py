@@ -13,14 +13,11 @@ from typing import Any
 
 import click
 import pytest
-from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from syncline import errors, queries
 from syncline.cli.frame import ALIASES, COMMANDS, root
 from syncline.cli.options import common
-from syncline.config import schema
-from syncline.config.parse import parse, shown
+from syncline.config.parse import parse
 from syncline.config.variables import FOLDERS, MESSAGES
 from syncline.core import listing, model, report
 from syncline.core.filters import LITTER
@@ -259,16 +256,6 @@ def test_the_public_interface_is_told() -> None:
 # the configuration
 
 
-def keys(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, object]]:
-    """The keys of a block with their defaults, the blocks in it opened; rules have a table of their own."""
-    for name, field in model.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        if isinstance(default, BaseModel):
-            yield from keys(type(default), f"{above}{name}.")
-        else:
-            yield f"{above}{name}", default
-
-
 def told_keys(title: str) -> dict[str, list[str]]:
     found = {}
     for row in rows(section(CONFIGURATION, title)):
@@ -277,38 +264,12 @@ def told_keys(title: str) -> dict[str, list[str]]:
     return found
 
 
-def test_every_key_of_a_job_is_told_with_its_default() -> None:
-    text = section(CONFIGURATION, "Keys of a job").partition("### ")[0]
-    told = {key: row[1:] for row in rows(text) for key in spans(row[0])}
-    assert {key for kind in schema.KINDS.values() for key, _ in keys(kind)} == set(told)
-    for kind in schema.KINDS.values():
-        for key, default in keys(kind):
-            if default is not PydanticUndefined:
-                assert f"`{shown(key, default)}`" in told[key][0], key
-            assert ("*not yet*" in told[key][1]) == (key in schema.NOT_YET["jobs"]), key
-
-
-def test_every_key_of_a_rule_is_told() -> None:
-    told = set(told_keys("Rules"))
-    assert set(schema.Rule.model_fields) == told
-
-
-def test_every_key_of_the_other_blocks_is_told_with_its_default() -> None:
-    told = told_keys("Other blocks")
-    real = {f"{name}.{key}": default for name, model in schema.BLOCKS.items() for key, default in keys(model)}
-    assert set(told) == set(real)
-    for key, default in real.items():
-        block, _, inner = key.partition(".")
-        assert told[key][0] == f"`{shown(inner, default)}`", key
-        assert ("*not yet*" in told[key][1]) == (inner in schema.NOT_YET[block]), key
-
-
 def test_plain_variables_are_told() -> None:
     assert {*FOLDERS, *MESSAGES} == set(told_keys("Without a file"))
 
 
 def test_the_example_of_the_configuration_is_a_valid_one() -> None:
-    (example,) = [block.text for block in pages.blocks(CONFIGURATION) if block.language == "yaml"]
+    example = next(block.text for block in pages.blocks(CONFIGURATION) if block.language == "yaml")
     reading = parse(example, "/syncline.yaml", {})
     assert [fault.message for fault in reading.document.faults] == []
     assert len(reading.jobs) == 2

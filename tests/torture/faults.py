@@ -15,8 +15,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from syncline.core import cells, draft, guard, merge
-from syncline.core.model import Agreed, Frozen, Guard, Hold, Kind, Policy, PutFile, RelPath
+from syncline.core import cells, draft, guard
+from syncline.core.model import Agreed, Guard, Hold, Kind, Policy, PutFile, RelPath
 from syncline.engine import look
 from syncline.errors import PathError
 from syncline.execute import batches, perform, recover, remember, results, transfer
@@ -332,21 +332,14 @@ def old_state_believed(stack: ExitStack) -> None:
 
 
 @fault
-def group_not_finished(stack: ExitStack) -> None:
-    """Recovery leaves a group half done."""
-    swap(stack, recover, "_finish", lambda site, item: None)
+def staging_cleared_at_will(stack: ExitStack) -> None:
+    """After a crash everything in staging is taken for our own copies."""
+
+    def clear(root: Any, *rest: Any) -> None:
+        for name in root.names(transfer.STAGING):
+            path = RelPath(f"{transfer.STAGING}/{name}")
+            found = root.entry(path)
+            (root.remove_directory if found.kind is Kind.DIRECTORY else root.remove)(path)
+
     swap(stack, recover, "_settle", lambda roots, item: None)
-
-
-@fault
-def unseen_not_frozen(stack: ExitStack) -> None:
-    """A directory that could not be read counts as an empty one."""
-    swap(stack, merge, "_frozen", lambda at: False)
-    below = merge._directory
-
-    def empty(draft_: Any, trees: Any, at: Any) -> Any:
-        left, right = (({} if isinstance(seen, Frozen) else seen) for seen in (at.left, at.right))
-        return below(draft_, trees, replace(at, left=left, right=right))
-
-    swap(stack, merge, "_directory", empty)
-
+    swap(stack, sys.modules["syncline.engine.run"], "clear_staging", clear)

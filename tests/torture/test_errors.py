@@ -123,7 +123,7 @@ def test_a_root_is_exchanged_for_another_folder_in_mid_run(side: str, step: int,
     scene.prepare()
     root = Path(scene.users.root(side))
     gate = Gate(late=step)
-    gate.edits = lambda: exchange(root)
+    gate.edits = lambda reached: exchange(root)
     scene.run(gate)
     other = scene.world.look()
     kept = root.with_name("away")
@@ -173,7 +173,7 @@ def test_a_mount_fails_in_mid_run(
 ) -> None:
     scene, left, disk = bound
     gate = Gate(late=step)
-    gate.edits = lambda: happens(left)
+    gate.edits = lambda reached: happens(left)
     ran = scene.run(gate)
     assert not ran.crashed
     if happens is gone:

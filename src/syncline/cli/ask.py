@@ -27,7 +27,7 @@ def status(call: Call, jobs: tuple[str, ...], hours: float | None, json: bool) -
     It tells what was found when the job was last looked at; 'syncline plan JOB' looks anew.
     """
     from syncline import queries
-    from syncline.cli import show, terminal
+    from syncline.cli import lists, terminal
     from syncline.compose import local_now
 
     with looking(call) as desk:
@@ -39,7 +39,7 @@ def status(call: Call, jobs: tuple[str, ...], hours: float | None, json: bool) -
         if json:
             call.answer({"jobs": rows})
         else:
-            show.status(terminal.screen(call), rows)
+            lists.status(terminal.screen(call), rows)
     return 0
 
 
@@ -51,14 +51,14 @@ def status(call: Call, jobs: tuple[str, ...], hours: float | None, json: bool) -
 def history(call: Call, job: str | None, limit: int, json: bool) -> int:
     """List past runs, the latest first. Runs that had nothing to do are not among them."""
     from syncline import queries
-    from syncline.cli import show, terminal
+    from syncline.cli import lists, terminal
 
     with looking(call, jobs=False) as desk:
         rows = queries.history(desk.store, job, limit)
         if json:
             call.answer({"runs": rows})
         else:
-            show.history(terminal.screen(call), rows)
+            lists.history(terminal.screen(call), rows)
     return 0
 
 

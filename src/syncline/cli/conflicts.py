@@ -46,7 +46,8 @@ def conflicts(call: Call, job: str | None, settled: bool, verbose: bool, json: b
 
     with looking(call) as desk:
         named = [desk.job(job, gone=True)] if job is not None else desk.jobs()
-        stale = [each for each in named if _unnoticed(desk, each)]
+        with_clash = {each.row["job"] for each in queries.conflicts(desk.store, named) if each.row["clash"] is not None}
+        stale = [each for each in named if each.name in with_clash and _unnoticed(desk, each)]
     for each in stale:
         _notice(call, each)
     with looking(call) as desk:
@@ -129,12 +130,12 @@ def _show(screen: Screen, found: Sequence[Disagreement], verbose: bool) -> None:
         if len(mine) > show.FOLD_AT and not verbose:
             screen.line((f"  … and {len(mine) - show.FOLD_AT:,} more (-v shows all)", "dim"))
         if number > 1:
-            screen.line("  all at once: ", (f"syncline resolve {job} --all --keep {'|'.join(KEEPS)}", "bold cyan"))
+            command = f"syncline resolve {job} --all --keep newest"
+            screen.lines("  all at once: ", (command, "bold cyan"), ("  (or left, right, both)", "dim"), indent=4)
 
 
 def _conflict(screen: Screen, told: Disagreement) -> None:
     from syncline.cli import show
-    from syncline.cli.terminal import pasted
     from syncline.core.names import printable
 
     row = told.row
@@ -145,11 +146,10 @@ def _conflict(screen: Screen, told: Disagreement) -> None:
     screen.line((f"      {since}; {held if row['open'] else 'settled'}", "dim"))
     width = max(len(version.root) for version in told.versions)
     for version in told.versions:
-        name = screen.fitted(printable(version.path), max((screen.width or 10_000) - 40 - width, 20))
+        name = screen.fitted(printable(version.path.rpartition("/")[2]), max((screen.width or 10_000) - 36 - width, 20))
         screen.line(f"      {version.root:<{width}}  {_entry(version.entry)}  {name}")
     if row["open"]:
-        keep = "left|right|newest" if row["rule"] == "props-both" else "|".join(KEEPS)
-        screen.line("      ", (f"syncline resolve {row['job']} {pasted(row['path'])} --keep {keep}", "cyan"))
+        show.resolution(screen, row["job"], row["path"], row["rule"])
 
 
 def _entry(entry: Entry | None) -> str:

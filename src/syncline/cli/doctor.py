@@ -82,9 +82,9 @@ def _show(screen: Screen, checks: list[Check]) -> None:
         sign, style = ("✓", "green") if each.ok else ("✗", "bold red")
         if each.ok and each.remedy:
             sign, style = "!", "yellow"
-        screen.line((sign, style), f" {each.name:<{width}}  ", printable(each.detail))
+        screen.lines((sign, style), f" {each.name:<{width}}", f"  {printable(each.detail)}", indent=4)
         if each.remedy:
-            screen.line(f"  {'':<{width}}  ", (printable(each.remedy), "" if each.ok else "bold cyan"))
+            screen.line("    ", (printable(each.remedy), "" if each.ok else "bold cyan"))
     needs = sum(not each.ok for each in checks)
     word, style = ("all is well", "green") if not needs else (f"{show.many(needs, 'thing')} to mend", "bold red")
     screen.line((word, style))

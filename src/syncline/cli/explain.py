@@ -56,22 +56,27 @@ def _show(screen: Screen, told: StoryRow) -> None:
 
     screen.line((printable(told["path"]), "bold"), f" in {told['job']}")
     for event in told["events"]:
-        _event(screen, event)
+        _event(screen, event, told["path"])
     if not told["events"]:
         screen.line("  nothing was ever done to it")
     style = {True: "green", False: "yellow", None: ""}[told["in_step"]]
     word = {True: "now", False: "not in step", None: "now"}[told["in_step"]]
-    screen.line((word, style), f": {printable(told['reason'])}")
+    reasons = printable(told["reason"]).split("; ")
+    parts = [f" {each}{';' if each != reasons[-1] else ''}" for each in reasons]
+    screen.lines((f"{word}:", style), *parts, indent=2)
     for command in told["next"]:
         screen.line("  ", (command, "bold cyan"))
 
 
-def _event(screen: Screen, event: EventRow) -> None:
+def _event(screen: Screen, event: EventRow, path: str) -> None:
     from syncline.cli import show
     from syncline.core.names import printable
 
     run = f"  run {event['run']}" if event["run"] is not None else ""
-    screen.line(f"  {show.moment(event['at'])}  ", _done(event), (run, "dim"))
+    above = event["path"] != path and path.startswith(f"{event['path']}/")
+    among = f" (with the folder {printable(event['path'])})" if above else ""
+    told = [part for part in (*_done(event), among) if part]
+    screen.lines(f"  {show.moment(event['at'])} ", *[f" {part.lstrip()}" for part in told], (run, "dim"), indent=6)
     if event.get("detail"):
         screen.line((f"      {printable(event['detail'])}", "dim"))
     if "trash" in event:
@@ -80,26 +85,28 @@ def _event(screen: Screen, event: EventRow) -> None:
         screen.line((f"      in the trash: {place}{gone}", "dim"))
 
 
-def _done(event: EventRow) -> str:
+def _done(event: EventRow) -> list[str]:
+    """What was done, in parts between which a line may be broken."""
     from syncline.cli import show
     from syncline.core.names import printable
 
     if event["action"] == "conflict":
         clash = event.get("clash")
         kept = event.get("kept")
-        told = f"conflict, {show.rule(event['why'])}"
+        told = f"conflict, {show.rule(event['why'])};"
         if kept is None:
-            return f"{told}; nothing was touched"
-        return f"{told}; {kept} kept the name" + (f", the other is {printable(clash)}" if clash else "")
+            return [told, "nothing was touched"]
+        return [told, f"{kept} kept the name", f"and the other version is {printable(clash)}" if clash else ""]
     if event["action"] == "settled":
-        return "the conflict was settled"
+        return ["the conflict was settled"]
     state = "" if event["state"] == "done" else f" ({event['state']})"
     if event["action"] == "put-file" and "trash" in event:
-        state += "; the earlier version went to the trash"
+        state += ";"
     why = show.reason(event["why"])
     size = f" {show.size(event['bytes'])}" if event["bytes"] else ""
     did = _DID.get(event["action"], event["action"] + " in {root}").format(root=event["root"], to=event.get("to", ""))
-    return f"{did}{size}{f': {why}' if why else ''}{state}"
+    kept = "the earlier version went to the trash" if state.endswith(";") else ""
+    return [f"{did}{size}{f': {why}' if why else ''}{state}", kept]
 
 
 _DID = {

@@ -28,7 +28,7 @@ def jobs() -> None:
 def list_jobs(call: Call, json: bool) -> int:
     """List the jobs that are known: the configured ones, and those of 'sync' and 'mirror'."""
     from syncline import queries
-    from syncline.cli import show, terminal
+    from syncline.cli import lists, terminal
     from syncline.cli.ask import looking
 
     with looking(call) as desk:
@@ -36,7 +36,7 @@ def list_jobs(call: Call, json: bool) -> int:
     if json:
         call.answer({"jobs": rows})
     else:
-        show.jobs(terminal.screen(call), rows)
+        lists.jobs(terminal.screen(call), rows)
     return 0
 
 
@@ -47,7 +47,7 @@ def list_jobs(call: Call, json: bool) -> int:
 def show_job(call: Call, job: str, json: bool) -> int:
     """Show one job with its options."""
     from syncline import queries
-    from syncline.cli import show, terminal
+    from syncline.cli import lists, show, terminal
     from syncline.cli.ask import looking
 
     with looking(call) as desk:
@@ -57,7 +57,7 @@ def show_job(call: Call, job: str, json: bool) -> int:
         call.answer({"jobs": [{**row, "settings": settings}]})
         return 0
     screen = terminal.screen(call)
-    show.jobs(screen, [row])
+    lists.jobs(screen, [row])
     for name, value in settings.items():
         screen.line(f"  {name}: ", (show.setting(value), "cyan"))
     return 0

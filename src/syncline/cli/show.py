@@ -8,15 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from syncline.cli.terminal import Piece, Screen, pasted
+from syncline.cli.terminal import Screen, pasted
 from syncline.core.model import Objection
 from syncline.core.names import printable
 from syncline.core.report import ActionRow, ConflictRow, Document, ProblemRow, Summary
-
-if TYPE_CHECKING:
-    from syncline.queries import JobRow, OperationsRow, RunRow, StatusRow
 
 FOLD_AT: Final = 10
 """So many lines of one group are shown unasked."""
@@ -90,7 +87,7 @@ _RULES: Final = {
 _FINE: Final = frozenset({"in-sync", "done"})
 """Outcomes that need no person: what is listed beside them is left alone by design."""
 
-_STYLES: Final = {
+STYLES: Final = {
     "in-sync": "green",
     "done": "green",
     "planned": "bold",
@@ -160,65 +157,16 @@ _HINTS: Final = {
 }
 
 
-def jobs(screen: Screen, rows: Sequence[JobRow]) -> None:
-    """The jobs that are known."""
-    if not rows:
-        screen.line("no jobs yet; begin with: ", ("syncline sync LEFT RIGHT", "cyan"))
-    width = max((len(row["job"]) for row in rows), default=0)
-    for row in rows:
-        (_, one), (_, other) = row["roots"].items()
-        arrow = "↔" if row["kind"] == "twoway" else "→"
-        screen.line((row["job"].ljust(width), "bold"), f"  {printable(one)} {arrow} {printable(other)}")
-
-
-def status(screen: Screen, rows: Sequence[StatusRow]) -> None:
-    """How each job stands, and what was done lately where that was asked for."""
-    if not rows:
-        screen.line("no jobs yet; begin with: ", ("syncline sync LEFT RIGHT", "cyan"))
-    width = max((len(row["job"]) for row in rows), default=0)
-    for row in rows:
-        word, style = _standing(row)
-        pieces: list[Piece] = [(row["job"].ljust(width), "bold"), "  ", (word, style)]
-        if row["last_checked"] is not None:
-            pieces.append(f", looked at {moment(row['last_checked'])}")
-        if row["last_run"] is not None:
-            pieces.append(f", last run {row['last_run']}")
-        screen.line(*pieces)
-        if "operations" in row:
-            _operations(screen, row["operations"], width)
-        if row["conflicts"]:
-            screen.line(f"{'':<{width}}  ", (f"syncline conflicts {row['job']}", "cyan"))
-
-
-def _operations(screen: Screen, done: OperationsRow, width: int) -> None:
-    told = ", ".join(f"{name} {number:,}" for name, number in done["actions"].items())
-    screen.line(
-        f"{'':<{width}}  last {done['hours']:g} h: {many(done['done'], 'operation')}{f' ({told})' if told else ''}"
-    )
-    if done["conflicts"]:
-        found = ", ".join(f"{rule} {number:,}" for rule, number in done["conflicts"].items())
-        screen.line(f"{'':<{width}}  conflicts found: {found}")
-
-
-def history(screen: Screen, rows: Sequence[RunRow]) -> None:
-    """Past runs, the latest first."""
-    if not rows:
-        screen.line("nothing was run yet")
-    width = max((len(row["job"]) for row in rows), default=0)
-    for row in rows:
-        outcome = row["outcome"] or "not finished"
-        screen.line(
-            f"{moment(row['started'])}  {row['run']}  ",
-            (row["job"].ljust(width), "bold"),
-            "  ",
-            (outcome, _STYLES.get(outcome, "yellow")),
-            f"  {phrase(row['summary'], done=True) or 'nothing to copy'}",
-        )
-
-
 def rule(name: str) -> str:
     """A rule in words."""
     return _RULES.get(name, name)
+
+
+def resolution(screen: Screen, job: str, path: str, rule: str) -> None:
+    """The command that settles a conflict, and what else may be kept."""
+    others = "right or newest" if rule == "props-both" else "right, both or newest"
+    command = f"syncline resolve {job} {pasted(path)} --keep left"
+    screen.lines("      ", (command, "bold cyan"), (f"  (or {others})", "dim"), indent=6)
 
 
 def reason(why: str) -> str:
@@ -397,7 +345,8 @@ def _problems(screen: Screen, problems: Sequence[ProblemRow], verbose: bool) -> 
         screen.line((many(len(problems), "problem"), "bold yellow"))
     for row in problems if verbose else problems[:FOLD_AT]:
         where = f"{row['root']}: {printable(row['path']) or '(the folder itself)'}"
-        screen.line("    ", ("!", "yellow"), f" {where}", (f"  {row['reason']}: {printable(row['detail'])}", "dim"))
+        told = f"  {row['reason']}: {printable(row['detail'])}"
+        screen.lines("    ", ("!", "yellow"), f" {where}", (told, "dim"), indent=6)
     _folded(screen, len(problems), verbose)
 
 
@@ -408,15 +357,15 @@ def _conflicts(screen: Screen, conflicts: Sequence[ConflictRow], open: bool, ver
         screen.line((title, "bold red" if open else "bold magenta"))
     for row in conflicts if verbose else conflicts[:FOLD_AT]:
         screen.line("    ", ("!", "red" if open else "magenta"), f" {printable(row['path'])}")
-        screen.line((f"      {_RULES.get(row['rule'], row['rule'])}; {_settled(row)}", "dim"))
+        settled = [(f" {part}", "dim") for part in _settled(row)]
+        screen.lines((f"      {rule(row['rule'])};", "dim"), *settled, indent=6)
     _folded(screen, len(conflicts), verbose)
     first = next((row for row in conflicts if row["kept"] is None or row["clash"] is not None), None)
     if first is not None and job is not None:
-        keep = "left|right|newest" if first["rule"] == "props-both" else "left|right|both|newest"
-        word = "to settle one" if open else "to keep only one version"
-        screen.line(f"    {word}: ", (f"syncline resolve {job} {pasted(first['path'])} --keep {keep}", "bold cyan"))
+        screen.line("    to settle one:" if open else "    to keep only one version:")
+        resolution(screen, job, first["path"], first["rule"])
         if len(conflicts) > 1:
-            screen.line("    all of them:   ", (f"syncline conflicts {job}", "cyan"))
+            screen.line("    to see all of them: ", (f"syncline conflicts {job}", "cyan"))
 
 
 def _folded(screen: Screen, number: int, verbose: bool) -> None:
@@ -424,21 +373,22 @@ def _folded(screen: Screen, number: int, verbose: bool) -> None:
         screen.line((f"    … and {number - FOLD_AT:,} more (-v shows all)", "dim"))
 
 
-def _settled(row: ConflictRow) -> str:
+def _settled(row: ConflictRow) -> list[str]:
+    """What became of a conflict, in parts between which a line may be broken."""
     if row["kept"] is None:
-        return "nothing was touched"
+        return ["nothing was touched"]
     if row["kept"] == "both":
-        return "both versions stay"
+        return ["both versions stay"]
     if row["clash"] is not None:
-        return f"the name keeps the version of {row['kept']}, the other one is {printable(row['clash'])}"
+        return [f"the name keeps the version of {row['kept']},", f"the other one is {printable(row['clash'])}"]
     if row["rule"] == "props-both":
-        return f"those of {row['kept']} hold ({row['policy']})"
-    return f"the version of {row['kept']} holds ({row['policy']}), the other one is in the trash"
+        return [f"those of {row['kept']} hold ({row['policy']})"]
+    return [f"the version of {row['kept']} holds ({row['policy']}),", "the other one is in the trash"]
 
 
 def _end(screen: Screen, document: Document, again: str | None) -> None:
     outcome, summary = document["outcome"], document["summary"]
-    style = _STYLES.get(outcome, "bold")
+    style = STYLES.get(outcome, "bold")
     attention = ", ".join(
         part
         for part in (
@@ -463,31 +413,14 @@ def _end(screen: Screen, document: Document, again: str | None) -> None:
         case "refused":
             screen.line(("plan", style), f" {document['plan']}: {would}{also}; nothing was changed")
         case "done":
-            screen.line(("✓ done", style), f"{took}: {did}{also}{run}")
+            screen.lines(("✓ done", style), f"{took}: {did}", also, run, indent=2)
         case "needs-attention":
-            screen.line(("done, and something needs you", style), f"{took}: {did}{also}{run}")
+            screen.lines(("done, and something needs you", style), f"{took}:", f" {did}", also, run, indent=2)
         case "interrupted":
-            screen.line(("interrupted", style), f": {did}{also}; run it again to go on{run}")
+            screen.lines(("interrupted", style), f": {did}{also};", " run it again to go on", run, indent=2)
         case "failed":
-            screen.line(("✗ not all was done", style), f"{took}: {did}{also}{run}")
+            screen.lines(("✗ not all was done", style), f"{took}: {did}", also, run, indent=2)
             if again is not None and summary["failed"]:
                 screen.line("  to try the rest again: ", (again, "bold cyan"))
         case _:
             screen.line((outcome, style), f": nothing was changed{also}")
-
-
-def _standing(row: StatusRow) -> tuple[str, str]:
-    needs = ", ".join(
-        many(number, noun)
-        for number, noun in ((row["conflicts"], "open conflict"), (row["problems"], "problem"))
-        if number
-    )
-    if row["state"] == "running":
-        return f"a run is going on or was cut off{f', {needs}' if needs else ''}", "yellow"
-    if row["state"] == "refused":
-        return "refused, waits for your word ('syncline plan' shows it)", "bold red"
-    if row["in_sync"] is None:
-        return "never run", "yellow"
-    if row["in_sync"]:
-        return f"in sync{f', {needs}' if needs else ''}", "yellow" if row["conflicts"] else "green"
-    return f"not in sync{f', {needs}' if needs else ''}", "red"

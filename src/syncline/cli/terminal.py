@@ -64,6 +64,22 @@ class Screen:
             self._console.print(whole, soft_wrap=True, highlight=False)
         self._write([caught.get()])
 
+    def lines(self, *parts: Piece, indent: int) -> None:
+        """Parts on one line while they fit; one that does not begins a new line, indented. Blanks before it are its
+        distance from what stands before it."""
+        line: list[Piece] = []
+        taken = 0
+        for part in parts:
+            text, style = part if isinstance(part, tuple) else (part, "")
+            length = self.length(text)
+            if line and self.width is not None and taken + length > self.width:
+                self.line(*line)
+                line, text = [" " * indent], text.lstrip()
+                taken, length = indent, self.length(text)
+            line.append((text, style))
+            taken += length
+        self.line(*line)
+
     def spelled(self, text: str) -> str:
         """`text` with the signs this screen lacks spelled out."""
         return text if self._unicode else text.translate(_ASCII)

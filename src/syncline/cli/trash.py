@@ -193,8 +193,8 @@ def _show(screen: Screen, rows: Sequence[TrashRow], verbose: bool) -> None:
     for row in rows:
         heaps.setdefault((row["job"], row["run"], row["root"]), []).append(row)
     for (job, run, root), mine in heaps.items():
-        told = f" {root}: run {run}, {show.moment(mine[0]['trashed_at'])}, {_amount(mine)}"
-        screen.line((job, "bold"), told)
+        when = f" {show.moment(mine[0]['trashed_at'])},"
+        screen.lines((job, "bold"), f" {root}: run {run},", when, f" {_amount(mine)}", indent=4)
         for row in mine if verbose else mine[: show.FOLD_AT]:
             name = screen.fitted(printable(row["path"]), max((screen.width or 10_000) - 16, 20))
             screen.line(f"    {show.size(row['bytes']):>8}  {name}")

@@ -136,7 +136,7 @@ def removed(roots: Mapping[Side, Root], conflicts: Iterable[Recorded]) -> list[i
                 gone.append(recorded.id)
         except PathError:
             continue
-    return gone
+    return gone if all(root.alive() for root in roots.values()) else []
 
 
 def _open(job: Job, world: World) -> list[Recorded]:

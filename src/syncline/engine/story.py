@@ -20,6 +20,7 @@ from syncline.core.model import (
     PutLink,
     RelPath,
     Rename,
+    Rule,
     Side,
     Trash,
 )
@@ -185,15 +186,16 @@ def _stands(world: World | None, place: Place) -> bool | None:
 def _present(job: Job, store: Store, path: RelPath, world: World | None, spoken: str) -> _Present:
     for recorded in Conflicts(store).open_at(job.id, path):
         conflict = recorded.conflict
-        keep = f"syncline resolve {job.name} {spoken} --keep left|right|both|newest"
+        keeps = ("left", "right", "newest") if conflict.rule is Rule.PROPS_BOTH else ("left", "right", "both", "newest")
+        commands = tuple(f"syncline resolve {job.name} {spoken} --keep {keep}" for keep in keeps)
         if conflict.clash is None:
-            return _Present(False, f"it is an open conflict ({conflict.rule.value}) and waits for you", (keep,))
+            return _Present(False, f"it is an open conflict ({conflict.rule.value}) and waits for you", commands)
         if path == conflict.clash:
             side = job.kind.root_name(conflict.clash_from or Side.RIGHT)
             told = f"it is the version of {side} of {names.printable(conflict.path)}, put aside as a clash file"
-            return _Present(True, told, (keep,))
+            return _Present(True, told, commands)
         told = f"both sides agree; another version of it is the clash file {names.printable(conflict.clash)}"
-        return _Present(True, told, (keep,))
+        return _Present(True, told, commands)
     again = (f"syncline run {job.name}",)
     problem = _problem(job, store, path)
     if problem is not None:

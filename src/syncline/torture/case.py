@@ -7,7 +7,8 @@ that any part of a case is a case. `s` is a side, `p` and `q` paths; a user's op
     delete s p         move s p q                             swap s p q                 mkdir s p   link s p target
     hardlink s p q     fifo s p                               wipe s                     bulk s n    thin s n
     sync how           how: {}, {"crash": k}, {"edit": [k, operation]} (before the k-th call), {"late": [k, operation]}
-                       (before the k-th call that changes something), {"fault": [kind, n, error, lasting]}
+                       (before the k-th call that changes something), {"beside": [kind, n, operation]} (before the
+                       n-th call of that kind; its side and path are @side and @path), {"fault": [kind, n, error, lasting]}
     plan               lose  keep  restore (the state)        unmark s (its marker)      set option value
 """
 
@@ -49,8 +50,8 @@ SIDES = ("left", "right")
 SIZES = (24, 24, 24, 25, 4096)
 LARGE = (1 << 20) + 1
 MODES = (0o644, 0o600, 0o640, 0o755)
-ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOENT", "ESTALE", "EMFILE")
-LOOKING = ("listing", "entry", "open", "read", "read-link", "names")
+ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOENT", "ESTALE", "EMFILE", "EROFS")
+LOOKING = ("listing", "listing", "listing", "entry", "open", "read", "read-link", "names")
 CHANGING = ("create", "write", "finish", "rename", "exchange", "make-directory", "make-link", "set-properties", "flush")
 POLICIES = ("keep-both", "newest", "oldest", "largest", "left", "right", "hold")
 
@@ -131,7 +132,7 @@ class _Draw:
 
     def _name(self) -> str:
         chance = self.chance
-        if self.last and chance.random() < 0.35:
+        if self.last and chance.random() < 0.4:
             return chance.choice(self.last)
         name = chance.choice(NAMES[:COMMON] if chance.random() < 0.85 else NAMES)
         self.last = [*self.last[-2:], name]
@@ -193,15 +194,35 @@ class _Draw:
         if drawn < 0.66:
             times = chance.choice((1, 1, 1, 2, 3))
             return [["sync", {"crash": self._moment()}] for _ in range(times)]
-        if drawn < 0.78 and layer == "L1":
-            when = ["late", self._moment()] if chance.random() < 0.6 else ["edit", int(2 ** (chance.random() * 7.5))]
-            return [["sync", {when[0]: [when[1], self._edit()]}]]
-        if drawn < 0.90 and layer == "L1":
+        if drawn < 0.80 and layer == "L1":
+            return [["sync", self._disturbed()]]
+        if drawn < 0.92 and layer == "L1":
             kind = chance.choice(LOOKING + CHANGING + ("commit",))
-            nth = int(2 ** (chance.random() * 4))
+            nth = int(2 ** (chance.random() * 4)) if chance.random() < 0.5 else chance.randint(3, 8)
             fault = [kind, nth, chance.choice(ERRORS), chance.random() < 0.3]
             return [["sync", {"fault": fault}]]
         return self._upset()
+
+    def _disturbed(self) -> dict[str, Any]:
+        """A user edits while the engine runs: at any call, before a change, or beside a call of one kind."""
+        chance = self.chance
+        drawn = chance.random()
+        if drawn < 0.4:
+            return {"late": [self._moment(), self._intrusion()]}
+        if drawn < 0.5:
+            return {"edit": [int(2 ** (chance.random() * 7.5)), self._intrusion()]}
+        kind = chance.choice(("open", "read", "read", "write", "finish", "rename", "exchange", "listing", "set-properties"))
+        return {"beside": [kind, int(2 ** (chance.random() * 3.5)), self._intrusion(near=True)]}
+
+    def _intrusion(self, *, near: bool = False) -> Op:
+        """What a user does meanwhile: mostly to a file he is known to have, or the one the engine has at hand."""
+        chance = self.chance
+        if near and chance.random() < 0.6:
+            return [chance.choice(("rewrite", "rewrite", "grow", "delete")), "@side", "@path"]
+        if not self.last or chance.random() < 0.3:
+            return self._edit()
+        what, name = chance.choice(("write", "rewrite", "rewrite", "sneak", "grow", "delete")), chance.choice(self.last)
+        return [what, self._side(), name, *([24] if what == "write" else [])]
 
     def _moment(self) -> int:
         """A step that changes something: mostly one after the roots were claimed, which takes 17 of them."""

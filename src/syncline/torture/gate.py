@@ -59,13 +59,15 @@ class Fault:
 
 @dataclass(slots=True)
 class Gate:
-    """What happens at which step. `crash` and `late` count calls that change something, `edit` all, from 1."""
+    """What happens at which step. `crash` and `late` count calls that change something, `edit` all, from 1;
+    `beside` names a kind of call and a number, before which the edit happens."""
 
     crash: int | None = None
     fault: Fault | None = None
     edit: int | None = None
     late: int | None = None
-    edits: Callable[[], None] = lambda: None
+    beside: list[Any] = field(default_factory=lambda: ["", 0])
+    edits: Callable[[Step], object] = lambda step: None
     death: Callable[[], None] = die
     dead: bool = False
     changes: list[Step] = field(default_factory=list)
@@ -79,10 +81,10 @@ class Gate:
         if self.crash is not None and len(self.changes) + 1 >= self.crash:
             self.dead = True
             self.death()
+        step = Step(where, kind, paths)
         if self.late is not None and len(self.changes) + 1 >= self.late:
             self.late = None
-            self.edits()
-        step = Step(where, kind, paths)
+            self.edits(step)
         self._disturb(step)
         self.changes.append(step)
 
@@ -103,8 +105,10 @@ class Gate:
             raise Endless
         if self.edit is not None and len(self.changes) + len(self.reads) + 1 == self.edit:
             self.edit = None
-            self.edits()
+            self.edits(step)
         number = self._calls[step.kind] = self._calls.get(step.kind, 0) + 1
+        if self.beside == [step.kind, number]:
+            self.edits(step)
         fault = self.fault
         if fault is None or fault.kind != step.kind:
             return

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from syncline.core.model import ActionDone, Guard, Kind, Outcome, Plan, Remove, Trash
+from syncline.core.model import Action, ActionDone, Guard, Kind, Outcome, Plan, Remove, Trash
 from syncline.torture.gate import STATE, Step
 from syncline.torture.users import PRIVATE, Ledger, Node, Tree
 
@@ -90,10 +90,13 @@ def nothing_torn(after: Sight, ledger: Ledger) -> None:
                 raise Broken("whole content", f"{side} {path!r} shows {node.content[:40]!r}")
 
 
-def places(plan: Plan) -> set[tuple[str, str]]:
-    """Every name that a plan changes, with its side."""
-    asides = {(action.at.side.value, getattr(action, "aside", None) or "") for action in plan.actions}
-    return asides | {(action.at.side.value, str(action.at.path)) for action in plan.actions}
+def places(actions: Iterable[Action]) -> set[tuple[str, str]]:
+    """Every name that these actions change, with its side."""
+    found = set()
+    for action in actions:
+        found.add((action.at.side.value, str(action.at.path)))
+        found.add((action.at.side.value, str(getattr(action, "aside", None))))
+    return found
 
 
 def nothing_unplanned(ran: Ran, begun: set[tuple[str, str]]) -> None:
@@ -101,7 +104,7 @@ def nothing_unplanned(ran: Ran, begun: set[tuple[str, str]]) -> None:
     run removes nothing."""
     if ran.plan is None:
         return
-    planned = places(ran.plan) | begun
+    planned = places(ran.plan.actions) | begun
     actions = list(ran.plan.actions)
     for done in ran.done:
         if done.action not in actions:
@@ -152,6 +155,15 @@ def guarded(plan: Plan, before: Sight) -> None:
     asked = any(objection.guard is Guard.TOO_MANY_DELETES for objection in plan.objections)
     if expected and not asked and not plan.objections and files_gone(plan):
         raise Broken("many deletions are asked about", f"{files_gone(plan)} files")
+
+
+def unseen_kept(plan: Plan, failed: Iterable[Step]) -> None:
+    """Not seen is not gone: nothing goes on one side because the other could not be read."""
+    for step in failed:
+        for action in plan.actions if step.kind == "listing" else ():
+            below = action.at.path == step.paths[0] or action.at.path.startswith(f"{step.paths[0]}/".lstrip("/"))
+            if isinstance(action, Trash | Remove) and action.at.side.value != step.where and below:
+                raise Broken("not seen is not gone", f"{step} and {action}")
 
 
 _QUESTIONS = (Guard.TOO_MANY_DELETES, Guard.ALL_CHANGED)

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Any, cast
 
 from syncline.compose import Desk
+from syncline.core import wire
 from syncline.core.model import (
     SIDES,
     ActionDone,
@@ -34,9 +35,12 @@ from syncline.store.conflicts import Conflicts, Problems
 from syncline.store.db import Store
 from syncline.torture import oracle
 from syncline.torture.case import Case, Op
-from syncline.torture.gate import Crash, Endless, Fault, Gate, GatedConnection, GatedRoot
+from syncline.torture.gate import STATE, Crash, Endless, Fault, Gate, GatedConnection, GatedRoot
 from syncline.torture.oracle import Broken, Ran, Sight
-from syncline.torture.users import Users, tree_at
+from syncline.torture.users import PRIVATE, Users, tree_at
+
+EDITS = {"edit", "late", "beside"}
+"""The ways in which a user may edit during a run."""
 
 Run = Callable[["World", Gate, str | None, bool], Ran]
 """Lets the engine run once behind a gate: world, gate, the plan that is approved, whether to adopt."""
@@ -172,8 +176,9 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
     ran = world.run(world, gate, None, False)
     if ran.plan is not None:
         oracle.guarded(ran.plan, before)
+        oracle.unseen_kept(ran.plan, gate.failed)
     ran = _through_guards(world, gate, ran)
-    ran.troubled = ran.troubled or bool(gate.failed) or "edit" in how or "late" in how
+    ran.troubled = ran.troubled or bool(gate.failed) or bool(EDITS & how.keys())
     after = world.look()
     must = before.contents() - (before.parked() & meanwhile) | (ledger.born.keys() - known)
     oracle.nothing_lost(must - ledger.lately, after, ledger)
@@ -182,11 +187,13 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
     if world.dated and ran.plan is not None and not ran.plan.first:
         raise Broken("an old copy of the state is not believed", repr(ran.plan.notes))
     world.dated = world.dated and ran.plan is None
+    if ran.plan is not None:
+        _journalled(world, ran)
     if ran.good or (ran.crashed and not gate.failed):
         oracle.durable(ran.changes)  # a call that failed passed the gate as well, and is nothing to make durable
     if not world.unknown:
         oracle.nothing_unplanned(ran, world.begun)
-    if world.case.kind == "mirror" and not how.keys() & {"edit", "late"}:
+    if world.case.kind == "mirror" and not EDITS & how.keys():
         oracle.source_untouched(before, after)
     if gate.failed and not ran.crashed:
         _told(ran, gate)
@@ -198,18 +205,34 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
     else:
         world.base = None
         if ran.plan is not None:
-            world.begun |= oracle.places(ran.plan)
+            world.begun |= oracle.places(ran.plan.actions)
         world.unknown = world.unknown or ran.plan is None
     world.log.append(f"{ran.outcome} {ran.error} {ran.crashed} {[(s.where, s.kind, s.paths) for s in ran.changes]}")
     return ran
 
 
+def _journalled(world: World, ran: Ran) -> None:
+    """What was changed stands in the journal, even when the process died right after it."""
+    store = world.store or Store.open(world.state, now=world.now, write=False)
+    actions = [wire.decode_action(action) for (action,) in store.all("SELECT action FROM action")]
+    if store is not world.store:
+        store.close()
+    known = oracle.places(actions)
+    for step in ran.changes:
+        if step.where == STATE or step.kind in ("flush", "lock") or not step.paths:
+            continue
+        for path in step.paths:
+            if path.split("/")[0] != PRIVATE and (step.where, path) not in known:
+                raise Broken("nothing is changed that is not in the journal", f"{step}")
+
+
 def _gate(world: World, how: dict[str, Any]) -> Gate:
     gate = Gate(crash=how.get("crash"))
-    if "edit" in how or "late" in how:
+    if EDITS & how.keys():
         gate.edit, op = how.get("edit", (None, None))
         gate.late, op = how.get("late", (None, op))
-        gate.edits = lambda: world.users.act(op)
+        *gate.beside, op = how.get("beside", ("", 0, op))
+        gate.edits = lambda step: world.users.intrude(op, step)
     if "fault" in how:
         gate.fault = Fault(*how["fault"])
     return gate
@@ -297,7 +320,7 @@ def _settle(world: World) -> None:
         raise Broken("nothing left in staging", repr(left_over))
     _state_is_sound(world)
     gate = Gate()
-    again = world.run(world, gate, None, False)
+    again = _through_guards(world, gate, world.run(world, gate, None, False))
     if excused or again.outcome is Outcome.NEEDS_ATTENTION:
         if again.acts or not again.good:
             raise Broken("convergence", f"{again.outcome} {again.error} {again.acts} actions")
