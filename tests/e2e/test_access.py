@@ -27,7 +27,7 @@ def test_a_directory_without_write_permission_is_opened_for_the_change_and_resto
             [*WITHOUT_RIGHTS, *command, str(left), str(right)], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
+        return dict(json.loads(done.stdout))
 
     sync()
     assert os.stat(right / "d").st_mode & 0o777 == 0o555

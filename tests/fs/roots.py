@@ -10,8 +10,8 @@ from syncline.core.model import Entry, RelPath
 from syncline.core.names import NameRules
 from syncline.fs.bypath import PathRoot
 from syncline.fs.local import LocalRoot
-from syncline.fs.root import Root as Probed
 from syncline.fs.root import Capabilities
+from syncline.fs.root import Root as Probed
 
 STRONG = Capabilities(filesystem="ext4")
 PLAIN = replace(STRONG, exchange=False, no_replace=False)

@@ -49,7 +49,8 @@ def state_before_act(stack: ExitStack) -> None:
     carry_out = batches._carry_out_batch
 
     def early(batch: Any, *rest: Any) -> Any:
-        site, books = (next(arg for arg in rest if isinstance(arg, kind)) for kind in (perform.Site, batches.Books))
+        site = next(arg for arg in rest if isinstance(arg, perform.Site))
+        books = next(arg for arg in rest if isinstance(arg, batches.Books))
         for item in batch:
             site.results.settle(item.action, failed=False)
         with books.store.transaction():
@@ -114,7 +115,7 @@ def trash_name_overwritten(stack: ExitStack) -> None:
 @fault
 def unreadable_taken_for_absent(stack: ExitStack) -> None:
     """What cannot be read counts as not there."""
-    walk = look.walk
+    walk: Any = look.walk  # type: ignore[attr-defined]  # replaced where it is used
 
     class Blind:
         def __init__(self, root: Any) -> None:

@@ -1,4 +1,4 @@
-"""An error at any call: the base never runs ahead of the disk, the other paths go on, each fault is told in one line."""
+"""An error at any call: the base never runs ahead of the disk, other paths go on, each fault is told in one line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from syncline.torture.oracle import Ran
 from syncline.torture.play import World, run_here
 from syncline.torture.users import Users
 
-SCENE = (
+SCENE: tuple[list[Any], ...] = (
     *(["write", "left", path, 24] for path in ("a", "b", "d/a", "d/b", "gone", "t")),
     ["link", "left", "l", "gone"],
     ["sync", {}],
@@ -46,7 +47,9 @@ def test_an_error_at_the_nth_call(kind: str, tmp_path: Path) -> None:
         errors = ERRORS if LONG else (ERRORS[number % len(ERRORS)],)
         for error in errors:
             for lasting in (False, True) if LONG else (number % 2 == 1,):
-                case = Case(0, options={"compare": "hash"}, ops=(*SCENE, ["sync", {"fault": [kind, nth, error, lasting]}]))
+                case = Case(
+                    0, options={"compare": "hash"}, ops=(*SCENE, ["sync", {"fault": [kind, nth, error, lasting]}])
+                )
                 try:
                     play.play(case, str(tmp_path / "world"))
                 except oracle.Broken as broken:

@@ -29,7 +29,11 @@ pytestmark = pytest.mark.root
 
 LONG = os.environ.get("SYNCLINE_LONG") == "1"
 CUTS = 7
-SYSTEMS = {"ext4": ("64M", ["mkfs.ext4", "-q"]), "xfs": ("320M", ["mkfs.xfs", "-q"]), "btrfs": ("128M", ["mkfs.btrfs", "-q"])}
+SYSTEMS = {
+    "ext4": ("64M", ["mkfs.ext4", "-q"]),
+    "xfs": ("320M", ["mkfs.xfs", "-q"]),
+    "btrfs": ("128M", ["mkfs.btrfs", "-q"]),
+}
 
 
 @pytest.fixture

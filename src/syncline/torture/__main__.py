@@ -11,6 +11,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import click
@@ -64,7 +65,7 @@ def series(
             tally.cases += 1
             if found is not None:
                 promise = found[0]
-                small = case if layer in ("L0", "L3") else shrunk(case, lambda other: _breaks(other, top, promise))
+                small = case if layer in ("L0", "L3") else shrunk(case, partial(_breaks, top=top, promise=promise))
                 again = broken(small, top) or found
                 tally.failures.append((small, f"{again[0]}: {again[1]}"))
                 tally.promises[promise] += 1

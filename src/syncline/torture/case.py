@@ -3,12 +3,14 @@
 An operation is a list whose first member is its name. What it cannot do in the world as it stands it leaves undone, so
 that any part of a case is a case. `s` is a side, `p` and `q` paths; a user's operations come first.
 
-    write s p size     sneak s p (same size, time put back)   rewrite s p (same size)    grow s p    touch s p    chmod s p mode
+    write s p size     sneak s p (same size, time put back)   rewrite s p (same size)    grow s p    touch s p
+    chmod s p mode
     delete s p         move s p q                             swap s p q                 mkdir s p   link s p target
     hardlink s p q     fifo s p                               wipe s                     bulk s n    thin s n
     sync how           how: {}, {"crash": k}, {"edit": [k, operation]} (before the k-th call), {"late": [k, operation]}
                        (before the k-th call that changes something), {"beside": [kind, n, operation]} (before the
-                       n-th call of that kind; its side and path are @side and @path), {"fault": [kind, n, error, lasting]}
+                       n-th call of that kind; its side and path are @side and @path),
+                       {"fault": [kind, n, error, lasting]}
     plan               lose  keep  restore (the state)        unmark s (its marker)      set option value
 """
 
@@ -211,7 +213,9 @@ class _Draw:
             return {"late": [self._moment(), self._intrusion()]}
         if drawn < 0.5:
             return {"edit": [int(2 ** (chance.random() * 7.5)), self._intrusion()]}
-        kind = chance.choice(("open", "read", "read", "write", "finish", "rename", "exchange", "listing", "set-properties"))
+        kind = chance.choice(
+            ("open", "read", "read", "write", "finish", "rename", "exchange", "listing", "set-properties")
+        )
         return {"beside": [kind, int(2 ** (chance.random() * 3.5)), self._intrusion(near=True)]}
 
     def _intrusion(self, *, near: bool = False) -> Op:

@@ -1,8 +1,7 @@
-"""What must be true: after every step, after a good run, and at the end. Each check raises `Broken` with its promise."""
+"""What must be true: after every step, after a good run, at the end. Each check raises `Broken` with its promise."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -148,7 +147,9 @@ def guarded(plan: Plan, before: Sight) -> None:
         return
     expected = False
     for side in ("left", "right"):
-        going = [action for action in plan.actions if isinstance(action, Trash | Remove) and action.at.side.value == side]
+        going = [
+            action for action in plan.actions if isinstance(action, Trash | Remove) and action.at.side.value == side
+        ]
         files = sum(_files(action) for action in going)
         there = sum(node.kind == "file" for node in before.tree(side).values())
         expected = expected or (files > 25 and files > 0.1 * there)

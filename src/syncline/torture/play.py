@@ -19,7 +19,9 @@ from syncline.core.model import (
     ActionDone,
     ActionFailed,
     Event,
+    Objection,
     Outcome,
+    Progress,
     RunFinished,
     RunStarted,
     Side,
@@ -283,9 +285,8 @@ def _plan(world: World) -> None:
     """A plan changes nothing, and is what the next run does."""
     world.close()
     before = world.look(), _state_files(world)
-    with _desk(world, Gate(), write=False) as (desk, job):
-        with suppress(SynclineError):
-            desk.plan(job, Ask(dry_run=True))
+    with _desk(world, Gate(), write=False) as (desk, job), suppress(SynclineError):
+        desk.plan(job, Ask(dry_run=True))
     after = world.look(), _state_files(world)
     if before != after:
         raise Broken("a plan changes nothing", f"a folder or the state differs: {before[1].keys() ^ after[1].keys()}")
@@ -396,7 +397,7 @@ def run_here(world: World, gate: Gate, approve: str | None, adopt: bool) -> Ran:
         raise Broken("a run comes to an end", "the same steps again and again") from error
     except RunRefused as refused:
         ran.error = "refused"
-        ran.said += [objection.guard.value for objection in refused.objections]
+        ran.said += [objection.guard.value for objection in refused.objections if isinstance(objection, Objection)]
     except Interrupted:
         ran.error = "interrupted"
     except SynclineError as error:
@@ -421,6 +422,8 @@ def _note(ran: Ran, event: Event) -> None:
             ran.said.append(problem.detail)
         case RunFinished(outcome=outcome):
             ran.outcome = outcome
+        case Progress():
+            pass
 
 
 @contextmanager

@@ -92,7 +92,10 @@ class Users:
         A rewrite that puts size and time back is left to the time between runs: in the moment in which a file is given
         its place the status time moves anyway, and nothing tells such a version from the one that was meant.
         """
-        told = {"sneak": "rewrite", "@side": step.where, "@path": step.paths[0] if step.paths else ""}
+        path = next((path for path in step.paths if path.split("/")[0] != PRIVATE), "")
+        if "@path" in op and not path:
+            return  # what is ours is not theirs to touch
+        told = {"sneak": "rewrite", "@side": step.where, "@path": path}
         self.act([told.get(part, part) if isinstance(part, str) else part for part in op])
 
     def _path(self, side: str, path: str, *, making: bool = False) -> str:
