@@ -1,5 +1,5 @@
 """Someone who may write in a tree exchanges a directory for a link to elsewhere while we work in it: nothing outside
-the root is ever touched or read. SYNCLINE_RACE_TRIES sets how often each operation is tried (default 2000)."""
+the root is ever touched or read. SYNCLINE_RACE_TRIES sets how often each operation is tried (default 500)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from syncline.fs import syscalls
 from syncline.fs.local import LocalRoot
 from tests.fs.roots import content, put
 
-TRIES = min(int(os.environ.get("SYNCLINE_RACE_TRIES", "2000")), 20_000)
+TRIES = min(int(os.environ.get("SYNCLINE_RACE_TRIES", "500")), 20_000)
 
 ATTACK = """
 import os, sys

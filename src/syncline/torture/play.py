@@ -275,9 +275,8 @@ def _told(ran: Ran, gate: Gate) -> None:
     """An error that was met is told: in the outcome, as a problem or failure, or as the error of the whole run."""
     if ran.outcome in (Outcome.DONE, Outcome.IN_SYNC) and not ran.said:
         kinds = {step.kind for step in gate.failed}
-        ours = all(step.paths[0] == "" or step.paths[0].startswith(".syncline") for step in gate.failed)
-        if kinds <= {"entry", "names"} and ours:
-            return  # a look ahead at the root, or tidying up beside the tree: what matters is tried again
+        if kinds <= {"entry", "names"}:
+            return  # a look ahead, or tidying up: what matters is asked again, and everything else was done
         raise Broken("every fault is told", f"{[(s.where, s.kind, s.paths) for s in gate.failed]} -> {ran.outcome}")
 
 
