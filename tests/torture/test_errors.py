@@ -34,7 +34,7 @@ SCENE: tuple[list[Any], ...] = (
     ["link", "right", "l", "d"],
     ["write", "left", "n/new", 24],
 )
-KINDS = (*LOOKING, *CHANGING, "commit")
+KINDS = sorted({*LOOKING, *CHANGING, "commit"})
 LONG = os.environ.get("SYNCLINE_LONG") == "1"
 FEW = (1, 4, 13)
 

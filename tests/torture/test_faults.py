@@ -9,7 +9,29 @@ from tests.torture.faults import FAULTS, planted
 
 LIMIT_S = 60.0
 
-SEEN_AT: dict[str, int] = {}
+SEEN_AT = {
+    "act-before-journal": 41,
+    "case-collapse": 4,
+    "changing-source-believed": 339,
+    "delete-before-copy": 1,
+    "done-before-durable": 1,
+    "failed-act-remembered": 367,
+    "guard-off-by-one": 90,
+    "link-followed": 13,
+    "missing-fsync": 1,
+    "no-clash-file": 1,
+    "not-agreed-taken-for-base": 101,
+    "old-state-believed": 18,
+    "racy-entry-believed": 71,
+    "replaced-version-not-kept": 1,
+    "retry-without-end": 9,
+    "staging-cleared-at-will": 518,
+    "stale-plan-applied": 106,
+    "state-before-act": 101,
+    "trash-name-overwritten": 17,
+    "unreadable-taken-for-absent": 50,
+    "wrong-base-after-conflict": 20,
+}
 """Seeds at which a fault showed itself; only to save time: from anywhere else it is found within the minute too."""
 
 

@@ -131,7 +131,7 @@ def _remembered(course: Course) -> Remembered:
 
 def _claim(course: Course, record: Remembered) -> None:
     world = course.world
-    sides = [side for side in SIDES if course.job.kind.writes(side)]
+    sides = course.job.kind.written()
     standing = course.standing
     ids = claim(record.id, world.roots, sides, standing.generation, adopted=standing.adopted)
     with world.store.transaction():

@@ -30,13 +30,11 @@ from syncline.core.report import Report
 from syncline.engine.amend import amend
 from syncline.engine.ground import Found, Ground
 from syncline.engine.standing import Standing, claim, judge
-from syncline.engine.world import Ask, World, check_stop
+from syncline.engine.world import Ask, World, check_stop, take
 from syncline.errors import PathError, RunRefused, SynclineError
 from syncline.execute.batches import Books, Tally, carry_out
 from syncline.execute.perform import Site
 from syncline.execute.results import Results
-from syncline.fs.probe import probe
-from syncline.fs.root import Root
 from syncline.jobs.kind import Job
 from syncline.store.conflicts import Conflicts
 from syncline.store.jobs import Job as Remembered
@@ -75,9 +73,7 @@ def run_errand(job: Job, world: World, ask: Ask, kind: str, draw: Draw) -> Itera
     started = time.monotonic()
     standing, record = _stand(job, world)
     if not ask.dry_run:
-        for side in _sides(job):
-            world.roots[side].lock()
-            _try_out(world.roots[side])
+        take(world, job.kind.written())
         world.record = Jobs(world.store).by_id(job.id)
         standing, record = _stand(job, world)
     ground = Ground(job, world)
@@ -112,16 +108,6 @@ def _stand(job: Job, world: World) -> tuple[Standing, Remembered]:
     if Journal(world.store).unfinished(world.record.id):
         raise RunRefused(f"a run of {job.name} was cut off and must be finished first", hint=again)
     return standing, world.record
-
-
-def _try_out(root: Root) -> None:
-    """Find out by trial what a root can do, where the type of its file system does not tell."""
-    if not root.capabilities.exchange or not root.capabilities.inode:
-        root.trust(probe(root))
-
-
-def _sides(job: Job) -> list[Side]:
-    return [side for side in SIDES if job.kind.writes(side)]
 
 
 def _plan(job: Job, ground: Ground, errand: Errand, standing: Standing) -> Plan:
@@ -186,7 +172,7 @@ class _Course:
         with world.store.transaction():
             Jobs(world.store).change(self.record.id, generation=generation, begun=True)
             Runs(world.store).start(run, self.record.id, plan=self.plan.id, kind=self.kind, roots=roots)
-        ids = claim(self.record.id, world.roots, _sides(self.job), generation, adopted=False)
+        ids = claim(self.record.id, world.roots, self.job.kind.written(), generation, adopted=False)
         with world.store.transaction():
             Jobs(world.store).change(self.record.id, left_marker=ids.get(Side.LEFT), right_marker=ids.get(Side.RIGHT))
 

@@ -18,20 +18,17 @@ from syncline.core.model import (
     Reason,
     RunFinished,
     RunStarted,
-    Side,
 )
 from syncline.core.report import Report
 from syncline.engine import books
 from syncline.engine.books import Course
 from syncline.engine.look import look
 from syncline.engine.standing import Standing, judge
-from syncline.engine.world import Ask, World, check_stop
+from syncline.engine.world import Ask, World, check_stop, take
 from syncline.errors import PathError, RootLocked, RunRefused, SynclineError
 from syncline.execute.batches import Books, Tally, carry_out
 from syncline.execute.perform import Site
 from syncline.execute.recover import Recovered, clear_staging, recover
-from syncline.fs.probe import probe
-from syncline.fs.root import Root
 from syncline.jobs.kind import Job
 from syncline.store.base import BaseStore
 from syncline.store.conflicts import Approvals
@@ -82,9 +79,7 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
         return
     if standing.objections:
         raise RunRefused(standing.objections[0].detail, standing.objections, hint=standing.objections[0].remedy)
-    for side in _sides(job):
-        world.roots[side].lock()
-        _try_out(world.roots[side])
+    take(world, job.kind.written())
     world.record = _reread(job, world)
     standing = _judge(job, world, adopted=adopted)
     recovered = _recover(job, world)
@@ -112,12 +107,6 @@ def _judge(job: Job, world: World, *, adopted: bool) -> Standing:
         raise RunRefused(str(error), hint=f"look at that file, or: syncline adopt {job.name}") from error
 
 
-def _try_out(root: Root) -> None:
-    """Find out by trial what a root can do, where the type of its file system does not tell."""
-    if not root.capabilities.exchange or not root.capabilities.inode:
-        root.trust(probe(root))
-
-
 def _reread(job: Job, world: World) -> Remembered | None:
     """What the state knows of the job now: another run of it may have ended just before the lock was free.
 
@@ -135,10 +124,6 @@ def _base(world: World, standing: Standing) -> BaseStore:
     return BaseStore(world.store, world.record.id if known and world.record is not None else NOBODY)
 
 
-def _sides(job: Job) -> list[Side]:
-    return [side for side in SIDES if job.kind.writes(side)]
-
-
 def _recover(job: Job, world: World) -> Recovered:
     """Finish what an interrupted run left begun, and clear the staging directories."""
     journal, store = Journal(world.store), world.store
@@ -147,7 +132,7 @@ def _recover(job: Job, world: World) -> Recovered:
         recovered = recover(world.roots, store, journal, world.record.id)
         _close_runs(world, world.record.id)
     others = [run.id for other in Jobs(store).all() for run in Runs(store).unfinished(other.id)]
-    for side in _sides(job):
+    for side in job.kind.written():
         clear_staging(world.roots[side], world.run_id(), others)
     return recovered
 

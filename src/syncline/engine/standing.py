@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syncline.core.model import SIDES, Guard, Objection, Side
+from syncline.core.model import Guard, Objection, Side
 from syncline.errors import PathError
 from syncline.fs.marker import Marker, read_marker, write_marker
 from syncline.fs.root import Root
@@ -40,7 +40,7 @@ def judge(
 
     Raises: PathError when a marker cannot be read.
     """
-    sides = [side for side in SIDES if job.kind.writes(side)]
+    sides = job.kind.written()
     markers = {side: _marker(roots[side], adopted=adopted) for side in sides}
     found = [marker.jobs.get(job.id, 0) for marker in markers.values() if marker is not None]
     generation = max([record.generation if record is not None else 0, *found]) + 1

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from syncline.core import names, retention
 from syncline.core.model import (
     PRIVATE,
-    SIDES,
     Because,
     Entry,
     Event,
@@ -77,7 +76,7 @@ def contents(job: Job, world: World) -> list[Kept]:
     Raises: PathError, StateError.
     """
     found: list[Kept] = []
-    for side in _sides(job):
+    for side in job.kind.written():
         for run in world.roots[side].names(TRASH):
             known = Runs(world.store).by_id(run)
             if known is None or known.job == job.id:
@@ -103,13 +102,13 @@ def empty(job: Job, world: World, keep: retention.Retention, *, dry_run: bool) -
 
     Raises: RootLocked, PathError, StateError.
     """
-    for side in _sides(job) if not dry_run else ():
+    for side in job.kind.written() if not dry_run else ():
         world.roots[side].lock()
     runs = Runs(world.store)
     needed = {run.id for each in Jobs(world.store).all() for run in runs.unfinished(each.id)}
     now, everything = world.now(), [kept for kept in contents(job, world) if kept.run not in needed]
     gone: list[Kept] = []
-    for side in _sides(job):
+    for side in job.kind.written():
         mine = [kept for kept in everything if kept.side is side]
         due = retention.due(_heaps(mine, now), keep)
         gone += [kept for kept in mine if kept.run in due]
@@ -167,7 +166,7 @@ def _draw(ground: Ground, wanted: list[Kept], wish: Wish) -> Errand:
 
 def _draw_one(ground: Ground, kept: Kept, path: RelPath, made: set[Place], errand: Errand) -> None:
     found = ground.find(path)
-    sides = _sides(ground.job)
+    sides = ground.job.kind.written()
     for side in sides:
         if found.entries[side] is not None:
             raise _taken(ground, found.paths[side])
@@ -262,10 +261,6 @@ def _heaps(kept: list[Kept], now: datetime) -> list[retention.Heap]:
 def _owned(runs: Runs, run: str, job: Job) -> bool:
     known = runs.by_id(run)
     return known is None or known.job == job.id
-
-
-def _sides(job: Job) -> list[Side]:
-    return [side for side in SIDES if job.kind.writes(side)]
 
 
 def _clear(root: Root, path: RelPath) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from syncline.core.model import Side
 from syncline.errors import Interrupted
+from syncline.fs.probe import probe
 from syncline.fs.root import Root
 from syncline.store.db import Store
 from syncline.store.jobs import Job as Remembered
@@ -38,6 +39,18 @@ class World:
     run_id: Callable[[], str]
     stopped: Callable[[], int | None]
     filesystems: Mapping[Side, str]
+
+
+def take(world: World, sides: Iterable[Side]) -> None:
+    """Lock the roots that are to be changed, and try what their file system does not tell by its type.
+
+    Raises: RootLocked, PathError.
+    """
+    for side in sides:
+        root = world.roots[side]
+        root.lock()
+        if not root.capabilities.exchange or not root.capabilities.inode:
+            root.trust(probe(root))
 
 
 def check_stop(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from syncline.core import filters
 from syncline.core.guard import Limits
-from syncline.core.model import Policy, RelPath, Rule, Side
+from syncline.core.model import SIDES, Policy, RelPath, Rule, Side
 from syncline.core.plan import Disposal
 from syncline.core.policy import Extras
 
@@ -69,6 +69,10 @@ class JobKind:
 
     def writes(self, side: Side) -> bool:
         return side is Side.RIGHT or self.writes_left
+
+    def written(self) -> list[Side]:
+        """The sides such a job writes to: these are locked and carry a marker."""
+        return [side for side in SIDES if self.writes(side)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ that any part of a case is a case. `s` is a side, `p` and `q` paths; a user's op
                        (before the k-th call that changes something), {"beside": [kind, n, operation]} (before the
                        n-th call of that kind; its side and path are @side and @path),
                        {"fault": [kind, n, error, lasting]}
-    plan               lose  keep  restore (the state)        unmark s (its marker)      set option value
+    plan               lose  keep  restore  garble how n (the state)   unmark s (its marker)      set option value
 """
 
 from __future__ import annotations
@@ -241,6 +241,9 @@ class _Draw:
             [["keep"], ["sync", {}], self._edit(), self._edit(), ["sync", {}], self._edit(), ["restore"], ["sync", {}]],
             [["keep"], ["sync", {"crash": chance.randint(4, 40)}], ["restore"], ["sync", {}]],
             [["unmark", self._side()], ["sync", {}]],
+            [["garble", "cut", chance.randint(0, 1)], ["sync", {}]],
+            [["garble", "flip", chance.randint(0, 99_999)], ["sync", {}], ["sync", {}]],
+            [["garble", "flip", chance.randint(0, 99_999)], ["sync", {}], ["sync", {}]],
             [["set", "ignore", [chance.choice(("a", "d/", "*.gz", "d/e"))]], ["sync", {}], self._edit(), ["sync", {}]],
             [["set", "ignore", ["a", "d/"]], ["sync", {}], self._edit(), ["set", "ignore", []], ["sync", {}]],
             [["set", "changed_both", chance.choice(POLICIES)], ["sync", {}]],

@@ -137,6 +137,11 @@ def _step(world: World, op: Op) -> None:
             world.close()
             shutil.rmtree(world.state, ignore_errors=True)
             world.base = None
+        case ["garble", how, number]:
+            world.meddled = True
+            world.base = None
+            world.close()
+            _garble(os.path.join(world.state, "state.db"), how, number)
         case ["keep"]:
             world.close()
             with suppress(FileNotFoundError):
@@ -157,6 +162,19 @@ def _step(world: World, op: Op) -> None:
         case _:
             world.meddled = world.meddled or op[0] == "unmark"
             world.users.act(op)
+
+
+def _garble(path: str, how: str, number: int) -> None:
+    """Damage the state: cut it off, or change one byte somewhere."""
+    with suppress(FileNotFoundError), open(path, "r+b") as stream:
+        size = os.path.getsize(path)
+        if how == "cut":
+            stream.truncate(number % 2 * size // 2)
+        else:
+            stream.seek(number * 7919 % size)
+            byte = stream.read(1)
+            stream.seek(-1, os.SEEK_CUR)
+            stream.write(bytes((byte[0] ^ (1 << number % 8),)))
 
 
 def _marker(world: World) -> bytes | None:
@@ -301,6 +319,8 @@ def _settle(world: World) -> None:
     excuse = True
     for number in range(3):
         ran = sync(world, {})
+        if ran.error == "StateError" and world.meddled:
+            continue  # the damage was met; what was moved aside is not met again
         if not ran.good:
             raise Broken("convergence", f"{ran.outcome} {ran.error} {ran.said}")
         if not ran.acts:
