@@ -208,7 +208,7 @@ def one_side_only(agreed: Sight, before: Sight, after: Sight) -> None:
         here = (base.get(path), left.get(path), right.get(path))
         if any(node is not None and node.kind != "file" for node in here) or not _plain_above(path, base, left, right):
             continue
-        on_left, on_right = not same_node(here[1], here[0]), not same_node(here[2], here[0])
+        on_left, on_right = not _untouched(here[1], here[0]), not _untouched(here[2], here[0])
         if on_left == on_right:
             continue
         wanted = here[1] if on_left else here[2]
@@ -248,6 +248,8 @@ def in_step(after: Sight, excused: Iterable[str], *, quick: bool, one_way: bool)
         if any(path == other or path.startswith(other + "/") or other.startswith(path + "/") for other in excused):
             continue
         one, two = left.get(path), right.get(path)
+        if _bare(path, left, right):
+            continue  # what is left of a deleted directory once the special files are gone that it was kept for
         if same_node(one, two) or (one and two and one.kind == two.kind == "link"):
             if one and two and one.kind == "link" and one.content != two.content:
                 raise Broken("both sides the same", f"{path!r}: {_shown(one)} and {_shown(two)}")
@@ -256,6 +258,14 @@ def in_step(after: Sight, excused: Iterable[str], *, quick: bool, one_way: bool)
         if unread and one and two and abs(one.mtime_ns - two.mtime_ns) <= TIE_NS:
             continue  # taken for equal unread, as `compare: quick` says
         raise Broken("both sides the same", f"{path!r}: {_shown(one)} and {_shown(two)}")
+
+
+def _bare(path: str, left: Tree, right: Tree) -> bool:
+    """Whether a name is a directory on one side only, with nothing but directories in it."""
+    if (path in left) == (path in right):
+        return False
+    tree = left if path in left else right
+    return all(node.kind == "directory" for name, node in tree.items() if name == path or name.startswith(f"{path}/"))
 
 
 def quiet(ran: Ran, before: Sight, after: Sight) -> None:
@@ -289,6 +299,10 @@ def same_node(one: Node | None, two: Node | None) -> bool:
     if one.kind == "link":
         return True
     return one.mode == two.mode and abs(one.mtime_ns - two.mtime_ns) <= TIE_NS
+
+
+def _untouched(node: Node | None, agreed: Node | None) -> bool:
+    return same_node(node, agreed) and (node is None or agreed is None or node.mtime_ns == agreed.mtime_ns)
 
 
 def same_trees(one: Tree, two: Tree) -> bool:
