@@ -82,7 +82,7 @@ class Scene:
         ran = self.run(Gate())
         assert ran.good, (ran.outcome, ran.error, ran.said)
         sight = self.world.look()
-        oracle.in_step(sight, (), quick=False, one_way=False)
+        oracle.in_step(sight, (), quick=False)
         oracle.no_wrong_delete(sight, self.users.ledger, both=True)
 
 

@@ -138,7 +138,7 @@ def after(world: World, before: Sight, step: int) -> None:
         oracle.nothing_torn(sight, ledger)
         oracle.nothing_lost(before.contents(), sight, ledger)
         oracle.no_wrong_delete(sight, ledger, both=True)
-        oracle.in_step(sight, (), quick=False, one_way=False)
+        oracle.in_step(sight, (), quick=False)
         again = run_here(world, Gate(), None, False)
         world.close()
         assert again.acts == 0

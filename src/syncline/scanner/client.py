@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from blake3 import blake3
@@ -75,9 +76,15 @@ class Observed:
         left_path, right_path = names.join(above.left_path, left_name), names.join(above.right_path, right_name)
         left, right = self._changed[Side.LEFT].get(left_path), self._changed[Side.RIGHT].get(right_path)
         row = self._rows_below(above.row).get(key) if above.row is not None else None
-        if left is None and right is None and (row is None or row.both):
-            return None  # as it was, and settled; what only one side has never is
-        return self._triple(row, left_path, right_path, left, right)
+        on_both = above.left is not None and above.right is not None
+        if left is None and right is None and (row is None or (row.both and on_both)):
+            return None  # as it was, and settled; what only one side has never is, nor what is below it
+        triple = self._triple(row, left_path, right_path, left, right)
+        return replace(
+            triple,
+            left=None if above.left is None else triple.left,
+            right=None if above.right is None else triple.right,
+        )
 
     def frozen_above(self, top: Triple) -> bool:
         for side in SIDES:
@@ -92,7 +99,7 @@ class Observed:
         for path, seen in list(changed.items()):
             while path and names.parent(path) not in changed and seen.row is not None:
                 row = self._base.row(seen.row)
-                if row is None or row.parent is None or row.both:
+                if row is None or row.parent is None or None not in self._base.paths(seen.row):
                     break
                 above = self._base.row(row.parent)
                 blob = None if above is None else above.sealed(side)

@@ -240,15 +240,15 @@ def both_kept_once(agreed: Sight, before: Sight, after: Sight) -> None:
                     raise Broken("one clash file", f"{content[:30]!r} of {path!r} is at {found!r} on {side}")
 
 
-def in_step(after: Sight, excused: Iterable[str], *, quick: bool, one_way: bool) -> None:
-    """Both sides show the same, but for the paths that were reported."""
+def in_step(after: Sight, excused: Iterable[str], *, quick: bool, bare: bool = False) -> None:
+    """Both sides show the same, but for reported paths (and `bare` directories, where some may be left)."""
     left, right = after.tree("left"), after.tree("right")
     excused = tuple(excused)
     for path in sorted(left.keys() | right.keys()):
         if any(path == other or path.startswith(other + "/") or other.startswith(path + "/") for other in excused):
             continue
         one, two = left.get(path), right.get(path)
-        if _bare(path, left, right):
+        if bare and _bare(path, left, right):
             continue  # what is left of a deleted directory once the special files are gone that it was kept for
         if same_node(one, two) or (one and two and one.kind == two.kind == "link"):
             if one and two and one.kind == "link" and one.content != two.content:

@@ -64,6 +64,7 @@ class World:
     unknown: bool = False
     whole: bool = True
     meddled: bool = False
+    odd: bool = False
     marked: bytes | None = None
     dated: bool = False
     runs: int = 0
@@ -154,13 +155,16 @@ def _step(world: World, op: Op) -> None:
                 shutil.rmtree(world.state, ignore_errors=True)
                 os.rename(world.state + ".kept", world.state)
                 world.base = None
+                world.unknown = True
                 world.dated = world.marked is not None and _marker(world) not in (world.marked, None)
         case ["set", option, value]:
+            world.odd = world.odd or option == "ignore"
             if world.case.kind == "twoway" or option == "ignore":
                 world.options[option] = value
                 world.base = None
         case _:
             world.meddled = world.meddled or op[0] == "unmark"
+            world.odd = world.odd or op[0] == "fifo"
             world.users.act(op)
 
 
@@ -336,7 +340,7 @@ def _settle(world: World) -> None:
     excused = reported(world)
     after = world.look()
     quick = world.options.get("compare") == "quick"
-    oracle.in_step(after, [*excused, *_ignored(world, after)], quick=quick, one_way=world.case.kind == "mirror")
+    oracle.in_step(after, [*excused, *_ignored(world, after)], quick=quick, bare=world.odd)
     left_over = [path for side in ("left", "right") for path in _staged(world, side)]
     if left_over:
         raise Broken("nothing left in staging", repr(left_over))
@@ -352,8 +356,8 @@ def _settle(world: World) -> None:
 
 def _linked(world: World) -> bool:
     sight = world.look()
-    for side in ("left", "right"):
-        inodes = [node.inode for node in sight.tree(side).values() if node.kind == "file"]
+    for whole in (sight.left, sight.right):
+        inodes = [node.inode for node in whole.values() if node.kind == "file"]
         if len(set(inodes)) < len(inodes):
             return True
     return False
