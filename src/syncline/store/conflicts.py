@@ -142,7 +142,7 @@ class Problems:
             "SELECT side, path, reason, detail, since FROM problem WHERE job = ? ORDER BY path, side",
             (key_of(self._store, job),),
         )
-        return [_seen(row) for row in rows]
+        return self._store.decoded(_seen, rows)
 
     def replace(self, job: str, problems: Iterable[Problem]) -> list[Problem]:
         """These are the problems now; returns those that were not known before, to be told."""

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from syncline.errors import StateError, StateTooNew
 from syncline.store import faults, file, migrate
 from syncline.store.file import Access
 
 Clock = Callable[[], datetime]
+T = TypeVar("T")
 
 _TABLES = frozenset({"job", "directory", "run", "action", "conflict", "problem", "approval"})
 
@@ -112,6 +113,13 @@ class Store:
         self.condemn()
         return faults.damaged(self.path, what)
 
+    def decoded(self, decode: Callable[[tuple[Any, ...]], T], rows: Iterable[tuple[Any, ...]]) -> list[T]:
+        """Rows in the form they had before they were stored. Raises: StateError: one is not what was written."""
+        try:
+            return [decode(row) for row in rows]
+        except ValueError as error:
+            raise self.damaged(f"a row has a value it cannot have: {error}") from error
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of what is written inside is stored, or nothing. An inner one joins the outer one.
@@ -183,11 +191,16 @@ class Store:
     def _failed(self, error: sqlite3.Error) -> Exception:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             return error  # a mistake of ours, not of the disk
-        if faults.code(error) in _DAMAGED:
+        if faults.code(error) in _DAMAGED or _schema_differs(error):
             if self.stale():
                 return faults.changed_meanwhile(self.path)
             self.condemn()
         return faults.from_sqlite(self.path, error)
+
+
+def _schema_differs(error: sqlite3.Error) -> bool:
+    """Whether a table or column of ours is not there: a byte of the schema is another one, which no check looks at."""
+    return faults.code(error) == sqlite3.SQLITE_ERROR and str(error).startswith(("no such ", "table "))
 
 
 def stored_time(time: datetime) -> str:

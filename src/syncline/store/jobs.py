@@ -101,7 +101,7 @@ class Jobs:
 
     def all(self) -> list[Job]:
         """Every job, by name."""
-        return [_job(row) for row in self._store.all(_SELECT + "ORDER BY name")]
+        return self._store.decoded(_job, self._store.all(_SELECT + "ORDER BY name"))
 
     def by_name(self, name: str) -> Job | None:
         """The job of that name."""
@@ -147,7 +147,7 @@ class Jobs:
 
     def _one(self, where: str, *values: Any) -> Job | None:
         row = self._store.first(_SELECT + where, values)
-        return None if row is None else _job(row)
+        return None if row is None else self._store.decoded(_job, [row])[0]
 
 
 def adhoc_name(left_name: str, right_name: str, taken: Callable[[str], bool]) -> str:

@@ -81,14 +81,14 @@ class Runs:
     def unfinished(self, job: str) -> list[Run]:
         """The runs of a job that have not ended, the oldest first: one that goes on, or what a crash left."""
         where = "WHERE run.job = ? AND outcome IS NULL ORDER BY started, run.key"
-        return [_run(row) for row in self._store.all(_RUNS + where, (key_of(self._store, job),))]
+        return self._store.decoded(_run, self._store.all(_RUNS + where, (key_of(self._store, job),)))
 
     def history(self, job: str | None = None, limit: int | None = None) -> list[Run]:
         """Past runs of a job, or of all, the latest first."""
         where, values = ("", ()) if job is None else ("WHERE run.job = ?", (key_of(self._store, job),))
         most = -1 if limit is None else limit
         rows = self._store.all(f"{_RUNS} {where} ORDER BY started DESC, run.key DESC LIMIT ?", (*values, most))
-        return [_run(row) for row in rows]
+        return self._store.decoded(_run, rows)
 
     def find(self, said: str, job: str | None = None) -> Run:
         """The run of this id or unique beginning of an id, or the `last` one; of one job where that is given.
@@ -113,7 +113,7 @@ class Runs:
     def by_id(self, id: str) -> Run | None:
         """The run of exactly this id."""
         row = self._store.first(_RUNS + "WHERE run.id = ?", (id,))
-        return None if row is None else _run(row)
+        return None if row is None else self._store.decoded(_run, [row])[0]
 
     def forget_before(self, job: str, started: str) -> int:
         """Forget the runs of a job, with their journals, that began before a stored time and have ended; how many."""
@@ -128,7 +128,7 @@ class Runs:
             _RUNS + "WHERE run.id >= ? AND run.id < ? AND (?3 IS NULL OR job.id = ?3) ORDER BY run.id DESC LIMIT 10",
             (said, said + "\U0010ffff", job),
         )
-        return [_run(row) for row in rows]
+        return self._store.decoded(_run, rows)
 
 
 def run_id(now: datetime, random: str) -> str:

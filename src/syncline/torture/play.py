@@ -323,7 +323,7 @@ def _settle(world: World) -> None:
     excuse = True
     for number in range(3):
         ran = sync(world, {})
-        if ran.error == "StateError" and world.meddled:
+        if ran.error == "StateError" and world.meddled and number == 0:
             continue  # the damage was met; what was moved aside is not met again
         if ran.outcome is Outcome.FAILED and number == 0 and _linked(world):
             continue  # the other name of a file that was moved shows another status time: looked at again
@@ -462,12 +462,14 @@ def _desk(world: World, gate: Gate, *, write: bool) -> Iterator[tuple[Desk, Job]
         return cast(Root, GatedRoot(open_root(path, world.capabilities), roots[path], gate))
 
     desk = Desk(store, write=write, now=world.now, opened=opened, token=world.token)
+    sound = False
     try:
         left, right = world.users.root("left"), world.users.root("right")
         yield desk, desk.adhoc(world.case.kind, left, right, world.options, create=False)
+        sound = True
     finally:
         store.connection = real
-        if write and not gate.dead and not gate.failed:
+        if write and sound and not gate.dead and not gate.failed:
             world.store = store
         else:
             world.store = None
