@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from syncline.core import cells, clashes, names, oneway, policy
+from syncline.core import cells, clashes, names, oneway, policy, undone
 from syncline.core.draft import Draft, Name, Unknown, carried, impossible_there, touched
 from syncline.core.model import (
     SIDES,
@@ -51,7 +51,7 @@ def merge(top: Triple, trees: Trees, rules: Rules, contents: Contents) -> Wanted
     `needs` of the result is not empty, those contents must be read and the merge run again.
     """
     wanted = Wanted()
-    if not trees.frozen_above(top):
+    if not trees.frozen_above(top) and not undone.covered(rules, top.left_path):
         _directory(Draft(rules, contents, wanted, rules.fold()), trees, top)
     return wanted
 
@@ -125,11 +125,14 @@ def _name(draft: Draft, trees: Trees, merged: Merged, name: Name) -> Fate:
         return _hold_untouchable(draft, merged, name)
     if name.earlier() is Hold.MOUNTED and (left or right):
         return _hold_unmounted(draft, merged, name)
-    if (left_kind is Kind.LINK or right_kind is Kind.LINK) and _link_impossible(draft, name):
-        return draft.hold(merged, name, Hold.WAITING)
-    if left_kind is Kind.DIRECTORY and right_kind is Kind.DIRECTORY:
-        return _both_directories(draft, trees, merged, name)
     try:
+        apart = undone.apart(draft, name)
+        if apart is not None and not (undone.of_modes(apart) and left_kind is right_kind):
+            return undone.hold(draft, merged, name, apart)
+        if (left_kind is Kind.LINK or right_kind is Kind.LINK) and _link_impossible(draft, name):
+            return draft.hold(merged, name, Hold.WAITING)
+        if left_kind is Kind.DIRECTORY and right_kind is Kind.DIRECTORY:
+            return _both_directories(draft, trees, merged, name)
         if left_kind is Kind.DIRECTORY or right_kind is Kind.DIRECTORY:
             side = Side.LEFT if left_kind is Kind.DIRECTORY else Side.RIGHT
             return _one_directory(draft, trees, merged, name, side)
@@ -159,6 +162,10 @@ def _both_directories(draft: Draft, trees: Trees, merged: Merged, name: Name) ->
         _directory(draft, trees, below)
         if _frozen(below):
             return draft.hold(merged, name, Hold.FOREIGN)
+    apart = undone.apart(draft, name)
+    if apart is not None:
+        undone.hold(draft, merged, name, apart)
+        return Fate.LIVES
     left, right, base = name.there(Side.LEFT), name.there(Side.RIGHT), name.before(Kind.DIRECTORY)
     chosen = draft.policy(name, Rule.PROPS_BOTH)
     if draft.rules.extras is not None:
@@ -260,6 +267,7 @@ def _replace_directory(draft: Draft, trees: Trees, merged: Merged, name: Name, s
     if fate is Fate.FROZEN:
         draft.wanted.needs.update(trial.wanted.needs)
         draft.wanted.problems += trial.wanted.problems
+        draft.wanted.conflicts += [conflict for conflict in trial.wanted.conflicts if conflict.kept is None]
     elif draft.rules.extras is None:
         return _directory_keeps_name(draft, trees, merged, name, side, below)
     else:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from syncline.core.model import Agreed, Entry, Policy, RelPath, Rule, Side
+from syncline.core.model import Agreed, Conflict, Entry, Policy, RelPath, Rule, Side
 from syncline.core.names import NameRules, folding
 
 TIE_NS = 2_000_000_000
@@ -43,7 +43,8 @@ class Rules:
 
     `minute` is the minute of detection for clash names, local time, YYYYMMDDHHMM. `quick`: a pair of equal size and
     time that is new on both sides is taken for equal without reading it. `reread`: every file is read. `extras`: the
-    job is a mirror; None for two ways. `suspects`: places whose content must be read before it is believed.
+    job is a mirror; None for two ways. `suspects`: places whose content must be read before it is believed. `undone`:
+    the open conflicts that an undo left, by the folded path of the left.
     """
 
     policy: Callable[[RelPath, Rule], Policy]
@@ -56,6 +57,7 @@ class Rules:
     reread: bool = False
     extras: Extras | None = None
     suspects: frozenset[tuple[Side, RelPath]] = frozenset()
+    undone: Mapping[str, Conflict] = field(default_factory=dict)
 
     def ability(self, side: Side) -> Ability:
         return self.left if side is Side.LEFT else self.right

@@ -91,7 +91,8 @@ class Wanted:
     """What a merge drew up. A path that is not mentioned in `wants` is not touched.
 
     `needs` are contents the merge must know before it can decide: it is run again once they are known.
-    `changed` counts, per side, the files whose content is not the remembered one.
+    `changed` counts, per side, the files whose content is not the remembered one. `together` are the paths of conflicts
+    of an undo on which both sides show the same again.
     """
 
     wants: dict[Side, dict[RelPath, Want | Gone]] = field(default_factory=lambda: {Side.LEFT: {}, Side.RIGHT: {}})
@@ -101,6 +102,7 @@ class Wanted:
     needs: dict[Place, Entry] = field(default_factory=dict)
     changed: dict[Side, int] = field(default_factory=lambda: {Side.LEFT: 0, Side.RIGHT: 0})
     seen: dict[Place, Entry] = field(default_factory=dict)
+    together: set[RelPath] = field(default_factory=set)
 
     def include(self, other: Wanted) -> None:
         """Take over everything that `other` holds."""
@@ -112,6 +114,7 @@ class Wanted:
         self.directories += other.directories
         self.needs.update(other.needs)
         self.seen.update(other.seen)
+        self.together |= other.together
 
 
 Contents = Mapping[Place, "bytes | Problem"]

@@ -13,6 +13,8 @@ from syncline.core.model import (
     Outcome,
     Place,
     Problem,
+    RelPath,
+    Rule,
     RunFinished,
     Side,
 )
@@ -176,7 +178,7 @@ def _record_conflicts(course: Course, record: Remembered, run_id: str | None, re
     gone = [
         known.id
         for known in conflicts.open_conflicts(record.id)
-        if known.conflict.kept is None and known.conflict.path not in held
+        if known.conflict.kept is None and _over(known.conflict, held, course.findings.wanted.together)
     ]
     gone += removed(course.world.roots, conflicts.open_conflicts(record.id))
     if gone:
@@ -184,6 +186,11 @@ def _record_conflicts(course: Course, record: Remembered, run_id: str | None, re
     for conflict in plan.conflicts:
         if not _failed(conflict, results):
             conflicts.record(record.id, run_id, conflict)
+
+
+def _over(conflict: Conflict, held: set[RelPath], together: set[RelPath]) -> bool:
+    """Whether a held conflict is one no more. What an undo left stays open until both sides are seen to be the same."""
+    return conflict.path in together if conflict.rule is Rule.UNDONE else conflict.path not in held
 
 
 def _failed(conflict: Conflict, results: Results) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncline.core import access, filters, guard, trees
 from syncline.core import plan as planning
@@ -34,6 +34,7 @@ from syncline.jobs.kind import Job, disposal, patterns
 from syncline.scanner.client import Observed, read_contents
 from syncline.scanner.walk import Scan, walk
 from syncline.store.base import BaseStore
+from syncline.store.conflicts import Conflicts
 
 WORTH_WAITING_NS = 100_000_000
 """A clock that steps at least this often is waited for, so that no stamp of it can hide a later change."""
@@ -125,7 +126,7 @@ def _rules(
     now = world.now()
     first = standing.first or (world.record is not None and not world.record.complete)
 
-    return Rules(
+    rules = Rules(
         policy=job.kind.policy(job.settings),
         ignored=ignored,
         now_ns=int(now.timestamp() * 1e9),
@@ -137,6 +138,11 @@ def _rules(
         extras=job.kind.extras(job.settings),
         suspects=suspects,
     )
+    found = [] if world.record is None else Conflicts(world.store).undone(world.record.id)
+    if not found:
+        return rules
+    fold = rules.fold()
+    return replace(rules, undone={fold(conflict.path): conflict for conflict in found})
 
 
 def _ability(root: Root) -> Ability:

@@ -75,6 +75,11 @@ class Conflicts:
         )
         return [self._recorded(row) for row in rows]
 
+    def undone(self, job: str) -> list[Conflict]:
+        """The open conflicts that undone runs of a job left."""
+        rows = self._store.all(_RECORDED + "WHERE open = 1 AND rule = 'undone' AND job.id = ?", (job,))
+        return [self._recorded(row).conflict for row in rows]
+
     def open_at(self, job: str, path: RelPath) -> list[Recorded]:
         """The open conflicts whose original or clash path this is, the oldest first."""
         encoded = to_bytes(path)
