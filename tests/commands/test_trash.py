@@ -217,9 +217,10 @@ def test_by_size(pair: Pair) -> None:
     assert len(listed(pair)) == 1, "what the latest run left stays"
 
 
-def test_what_an_unfinished_run_may_need_stays(deleted: Pair) -> None:
+@pytest.mark.parametrize("change", ["UPDATE run SET outcome = NULL", "UPDATE action SET state = 'begun'"])
+def test_what_an_unfinished_run_may_need_stays(deleted: Pair, change: str) -> None:
     with sqlite3.connect(deleted.state / "state.db") as state:
-        state.execute("UPDATE run SET outcome = NULL WHERE key = (SELECT max(key) FROM run)")
+        state.execute(change)
     state.close()
     assert empty(deleted).document["trash"] == []
     assert len(listed(deleted)) == 4

@@ -53,7 +53,7 @@ COMMON = {
     ),
     "compare": Key("compare: {}", ("quick", "hash"), (("fast", "expects one of quick, hash"), ("1", "expects one of"))),
     "history": Key("history: {}", ("", "{}"), (("3", "expects a block of keys"),)),
-    "history.keep_for": Key("history: {{keep_for: {}}}", ("90d", "2160h"), TIME, ("1d",)),
+    "history.keep_for": Key("history: {{keep_for: {}}}", ("90d", "2160h", "1d", "0", "none"), TIME),
     "durability": Key("durability: {}", ("batch",), (("3", "expects a text"),), ("file",)),
     "verify": Key("verify: {}", ("stream",), (("3", "expects a text"),), ("reread",)),
     "parallel": Key("parallel: {}", ("2",), (("0", "from 1 to 64"), ("x", "a whole number"), ("65", "from 1")), ("4",)),
@@ -69,8 +69,8 @@ COMMON = {
     "when.every": Key("when: {{drive: X, every: {}}}", (), TIME, ("1h",)),
     "trash": Key("trash: {}", ("", "{}"), (("3", "expects a block of keys"), ("{siz: 1}", "unknown key"))),
     "trash.max_size": Key("trash: {{max_size: {}}}", ("20MB", "20MiB", "4096", "none"), SIZE),
-    "trash.keep_for": Key("trash: {{keep_for: {}}}", ("30d",), TIME, ("7d",)),
-    "trash.replaced": Key("trash: {{replaced: {}}}", ("true",), FLAG, ("false",)),
+    "trash.keep_for": Key("trash: {{keep_for: {}}}", ("30d", "7d", "0", "none"), TIME),
+    "trash.replaced": Key("trash: {{replaced: {}}}", ("true", "false"), FLAG),
     "rules": Key(
         "rules: {}", ("[]", "", '[{match: "*.a"}]'), (LIST, ("[3]", "expects a block"), ("[{}]", "key match"))
     ),
@@ -225,7 +225,7 @@ def test_everything_is_told_at_once(home):
             lefft: /one
             right: /two
             watch: poll
-            trash: {max_size: big, keep_for: 1d}
+            trash: {max_size: big, keep_for: 1}
           office: {}
           usb:
             kind: mirror

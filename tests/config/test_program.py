@@ -216,7 +216,7 @@ def test_show_tells_origins_and_hides_secrets(two):
     assert ".DS_Store" in shown["ignored_litter"]
     text = two("config", "show", SECRET_FOLDER="canary").stdout
     assert "canary" not in text and "canary" not in json.dumps(shown)
-    assert "30d  (default; does nothing yet)" in text and ".DS_Store" in text
+    assert "6h  (default; does nothing yet)" in text and ".DS_Store" in text
 
 
 def test_init_then_check(home):

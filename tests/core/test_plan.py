@@ -126,6 +126,57 @@ def test_replaced_versions_and_losers_go_to_the_trash_whatever_their_size() -> N
     assert sorted(path for _, path, _ in made.trash) == ["a", "d", "d/b"]
 
 
+NOT_KEPT = plan.Disposal(replaced=False)
+SUPERSEDED = [
+    ("a version both sides had agreed on", "a=1", "a=2", "a=1", {}, "", "a"),
+    ("a link likewise", "l->x", "l->y", "l->x", {}, "", "l"),
+    ("a file that became a link", "a=1", "a->x", "a=1", {}, "", "a"),
+    ("one whose time alone was changed", "a=1@5", "a=2", "a=1@9", {}, "", "a"),
+    ("the loser of a conflict", "a=1", "a=2@9", "a=3@5", {"policies": dict.fromkeys(Rule, Policy.NEWEST)}, "a", ""),
+    (
+        "what was created on both sides",
+        "",
+        "a=2@9",
+        "a=3@5",
+        {"policies": dict.fromkeys(Rule, Policy.NEWEST)},
+        "a",
+        "",
+    ),
+    (
+        "a pair that was never read",
+        "a=1!u",
+        "a=2@9",
+        "a=1",
+        {"policies": dict.fromkeys(Rule, Policy.NEWEST)},
+        "a",
+        "",
+    ),
+    ("a file that became a directory", "a=1", "a/b=2", "a=1", {}, "a", ""),
+    ("a directory that became a file", "a/b=1", "a=2", "a/b=1", {}, "a a/b", ""),
+    ("a deleted file", "a=1", "", "a=1", {}, "a", ""),
+    ("what a mirror's source changed", "a=1", "a=2", "a=1", {"extras": Extras.TRASH}, "", "a"),
+    ("what was edited in a mirror's target", "a=1", "a=1", "a=2", {"extras": Extras.TRASH}, "a", ""),
+    ("what was edited in both", "a=1", "a=2", "a=3", {"extras": Extras.TRASH}, "a", ""),
+    ("what a first mirror finds", None, "a=2", "a=3", {"extras": Extras.TRASH}, "a", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("says", "base", "left", "right", "said", "kept", "gone"), SUPERSEDED, ids=[r[0] for r in SUPERSEDED]
+)
+def test_what_is_replaced_is_kept_unless_it_was_agreed_on(says, base, left, right, said, kept, gone) -> None:
+    made = world(base, left, right, rules(**said), NOT_KEPT)
+    made.run()
+    assert " ".join(sorted(path for _, path, _ in made.trash)) == kept
+    assert " ".join(sorted(path for _, path, _ in made.removed)) == gone
+
+
+def test_a_plan_that_keeps_what_it_replaces_is_another_plan() -> None:
+    plans = [world("a=1", "a=2", "a=1", rules(), each).plan().actions for each in (plan.Disposal(), NOT_KEPT)]
+    assert plan.plan_id("j", plans[0], []) != plan.plan_id("j", plans[1], [])
+    assert list(plan.losses(plans[0])) != list(plan.losses(plans[1]))
+
+
 def test_a_pair_never_read_goes_to_the_trash_whatever_its_size() -> None:
     made = world("d/a=1#500!u", "", "d/a=1#500", rules(), plan.Disposal(100))
     assert _told(made.plan()) == ["Trash R:d"]

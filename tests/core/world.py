@@ -197,7 +197,8 @@ class World:
                 self._move(at.side, at.path, action.aside)
             else:
                 assert not self._below(at), f"{at.path} is replaced although something stands in it"
-                self.trash.append((at.side, at.path, self.trees[at.side].pop(at.path)))
+                kept = self.removed if not isinstance(action, MakeDirectory) and action.outright else self.trash
+                kept.append((at.side, at.path, self.trees[at.side].pop(at.path)))
         self._free(at.side, at.path)
         if isinstance(action, MakeDirectory):
             node = Node(Kind.DIRECTORY, mode=action.entry.mode | 0o700)

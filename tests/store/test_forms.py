@@ -72,7 +72,7 @@ PUT = PutFile(
 
 STORED = {
     '["put-file",["right","a\\udcff"],null,["created",["left","a"],[1,9,3,420,4,5,"01ff"]],[1,9,3,420,4,5,"01ff"],'
-    '["left","a"],[1,9,3,420,4,5,"01ff"],null,null]': PUT,
+    '["left","a"],[1,9,3,420,4,5,"01ff"],null,null,false]': PUT,
     '["trash",["left","d"],[2,0,0,493,0,0,null],["deleted",["right","d"],null],3,99,"ab",null]': Trash(
         Place(Side.LEFT, RelPath("d")),
         Entry(Kind.DIRECTORY, mode=0o755),
@@ -88,6 +88,10 @@ STORED = {
 def test_what_an_earlier_version_stored_means_the_same(text):
     assert wire.encode(STORED[text]) == text
     assert wire.decode_action(text) == STORED[text]
+
+
+def test_an_action_stored_before_it_had_all_its_fields_means_the_same():
+    assert wire.decode_action(wire.encode(PUT).replace(",false]", "]")) == PUT
 
 
 def test_fields_that_are_missing_at_the_end_take_their_defaults():

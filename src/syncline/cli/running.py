@@ -159,7 +159,14 @@ class _Conduct:
                 word = "left alone" if skipped else "failed"
                 place = f"{action.at.side.value}: {action.at.path}"
                 _log(report).warning("%s: %s %s: %s", word, action_name(action), place, problem.detail)
-            case RunFinished(outcome=outcome, seconds=seconds):
+            case RunFinished(outcome=outcome, seconds=seconds, notes=notes, warnings=warnings):
+                for note in notes:
+                    _log(report).info("%s", note)
+                    if not self.manner.quiet:
+                        self.call.say(f"syncline: {report.job}: {note}")
+                for warning in warnings:
+                    _log(report).warning("%s", warning)
+                    self.call.say(f"syncline: {report.job}: {warning}")
                 for problem in report.problems:
                     where = f"{problem.place.side.value}: {problem.place.path}"
                     _log(report).info("problem: %s: %s: %s", where, problem.reason.value, problem.detail)

@@ -23,6 +23,14 @@ _TOP = ("jobs", *schema.BLOCKS)
 _STORED = ("changed_both", "created_both", "props_both", "extras", "ignore", "ignore_litter", "compare")
 """Keys of a job that its settings have under the same name."""
 
+_INSIDE = {
+    ("trash", "max_size"): "trash_max_size",
+    ("trash", "keep_for"): "trash_keep_for_s",
+    ("trash", "replaced"): "trash_replaced",
+    ("history", "keep_for"): "history_keep_for_s",
+}
+"""Keys of a block in a job, with the name its settings have for them."""
+
 
 @dataclass(slots=True)
 class Reading:
@@ -82,8 +90,9 @@ def options(job: schema.Job) -> dict[str, Any]:
     """What was said of a job's settings, in the form in which options are remembered: defaults are left out."""
     said = job.model_dump(exclude_unset=True)
     stored = {name: said[name] for name in _STORED if name in said}
-    if "max_size" in said.get("trash", {}):
-        stored["trash_max_size"] = said["trash"]["max_size"]
+    for (block, key), name in _INSIDE.items():
+        if key in said.get(block, {}):
+            stored[name] = said[block][key]
     for name in ("limits", "rules"):
         if said.get(name):
             stored[name] = said[name]

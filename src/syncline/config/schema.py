@@ -18,6 +18,7 @@ from syncline.core.spelling import (
     CONTENT_POLICIES,
     PROPERTY_POLICIES,
     parse_duration,
+    parse_period,
     parse_size,
     policy_name,
 )
@@ -150,6 +151,7 @@ Folder = Annotated[str, PlainValidator(_text("a folder"))]
 Size = Annotated[int | None, PlainValidator(_spelt(parse_size, "a size"))]
 Rate = Annotated[int | None, PlainValidator(_spelt(_rate, "a size per second"))]
 Duration = Annotated[float, PlainValidator(_spelt(parse_duration, "a duration"))]
+Period = Annotated[float | None, PlainValidator(_spelt(parse_period, "a duration"))]
 Flag = Annotated[bool, PlainValidator(_flag)]
 Cron = Annotated[str, PlainValidator(_spelt(_cron, "a schedule"))]
 ContentPolicy = Annotated[str, PlainValidator(_policy(CONTENT_POLICIES))]
@@ -174,10 +176,10 @@ class Limits(Block):
 
 
 class Trash(Block):
-    """Where deleted files go."""
+    """What goes to the trash, and how long it stays there."""
 
     max_size: Size = 20_000_000
-    keep_for: Duration = 30 * DAY_S
+    keep_for: Period = 30 * DAY_S
     replaced: Flag = True
 
 
@@ -186,7 +188,7 @@ class MirrorTrash(Trash):
 
 
 class History(Block):
-    keep_for: Duration = 90 * DAY_S
+    keep_for: Period = 90 * DAY_S
 
 
 class MirrorRule(Block):
@@ -297,9 +299,6 @@ BLOCKS: Mapping[str, type[Block]] = {"daemon": Daemon, "notify": Notify, "log": 
 NOT_YET: Mapping[str, frozenset[str]] = {
     "jobs": frozenset(
         {
-            "trash.keep_for",
-            "trash.replaced",
-            "history.keep_for",
             "properties",
             "durability",
             "verify",
@@ -320,7 +319,7 @@ NOT_YET: Mapping[str, frozenset[str]] = {
 }
 """Keys that nothing reads yet, per block: another value than the default is refused. Take a key out when it works."""
 
-FIXED = frozenset({"trash.replaced", "properties", "durability", "verify", "bandwidth", "cross_filesystems"})
+FIXED = frozenset({"properties", "durability", "verify", "bandwidth", "cross_filesystems"})
 """Those of them whose default is what is done; the others do nothing."""
 
 SECRETS = frozenset({("daemon", "password"), ("notify", "targets")})

@@ -27,7 +27,7 @@ jobs:
   #   rules:                                # for some paths only; the first one that matches wins
   #     - match: "*.docx"
   #       changed_both: hold
-  #   trash: {max_size: 20MB}               # larger deletions are final; none: no limit
+  #   trash: {max_size: 20MB, keep_for: 30d}        # larger deletions are final; none: no limit
   #   limits: {deletes: 25, deletes_percent: 10}    # more than both in one run: it asks first
   #   compare: quick                        # or hash: read everything at the first run
 

@@ -113,11 +113,12 @@ def _edited(draft: Draft, merged: Merged, name: Name, base: Agreed, source: Side
     entry, present = name.there(source), name.there(source.other)
     if not (entry.kind is present.kind is Kind.FILE):
         why = Why.CHANGED if entry.kind is present.kind else Why.TYPE_CHANGE
-        return bring(draft, merged, name, source, name.because(source, why))
+        return bring(draft, merged, name, source, name.because(source, why), superseded=True)
     mode = _merged_mode(draft, name, base)
     if mode is None:
         return clashes.held(draft, merged, name, Rule.PROPS_BOTH)
-    draft.put(name, source, replace(entry, mode=mode.of(source.other)), name.because(source, Why.CHANGED))
+    carried = replace(entry, mode=mode.of(source.other))
+    draft.put(name, source, carried, name.because(source, Why.CHANGED), superseded=True)
     if mode.of(source) != entry.mode:
         _set(draft, name, source, replace(entry, mode=mode.of(source)))
     return draft.agree(merged, name, entry.content)

@@ -123,9 +123,11 @@ class Draft:
         reason: Because,
         aside: RelPath | None = None,
         group: RelPath | None = None,
+        *,
+        superseded: bool = False,
     ) -> None:
         """Want on the other side what stands at `source`, with the properties of `entry`."""
-        self.want(name, source.other, Want(entry, reason, name.place(source), aside, group))
+        self.want(name, source.other, Want(entry, reason, name.place(source), aside, group, superseded))
 
     def problem(self, name: Name, side: Side, reason: Reason, detail: str) -> None:
         self.wanted.problems.append(Problem(name.place(side), reason, detail))
@@ -191,12 +193,12 @@ def spelling(name: Name) -> str:
     return names.basename(name.left_path if name.left is not None else name.right_path)
 
 
-def bring(draft: Draft, merged: Merged, name: Name, source: Side, reason: Because) -> Fate:
+def bring(draft: Draft, merged: Merged, name: Name, source: Side, reason: Because, *, superseded: bool = False) -> Fate:
     """Copy what stands at `source` to the other side, with its own properties, unless its name is impossible there."""
     entry, present = name.there(source), name.entry(source.other)
     if present is None and impossible_there(draft, name, source):
         return draft.hold(merged, name, Hold.WAITING)
-    draft.put(name, source, carried(draft.rules, source, entry, present), reason)
+    draft.put(name, source, carried(draft.rules, source, entry, present), reason, superseded=superseded)
     return draft.agree(merged, name, entry.content)
 
 

@@ -198,7 +198,8 @@ class Want:
 
     `source` is where the content comes from; None means that the content that stands there stays and only
     properties are set. `aside` is the name the present version moves to instead of the trash. `group` ties the
-    wants of one conflict or type change together. `whole` is not for wants: see `Gone`.
+    wants of one conflict or type change together. `superseded`: what stands there is the version both sides had
+    agreed on, unchanged since. `whole` is not for wants: see `Gone`.
     """
 
     entry: Entry
@@ -206,6 +207,7 @@ class Want:
     source: Place | None = None
     aside: RelPath | None = None
     group: RelPath | None = None
+    superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +323,10 @@ class MakeDirectory:
 
 @dataclass(frozen=True, slots=True)
 class PutFile:
-    """Bring the content of `source` to `at`. `source_entry` is what the plan saw at the source."""
+    """Bring the content of `source` to `at`. `source_entry` is what the plan saw at the source.
+
+    `outright`: what it replaces is not kept.
+    """
 
     at: Place
     expect: Entry | None
@@ -331,11 +336,15 @@ class PutFile:
     source_entry: Entry
     aside: RelPath | None = None
     group: RelPath | None = None
+    outright: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PutLink:
-    """Make a symbolic link with the target of the one at `source`; its bytes are `entry.content` once known."""
+    """Make a symbolic link with the target of the one at `source`; its bytes are `entry.content` once known.
+
+    `outright`: what it replaces is not kept.
+    """
 
     at: Place
     expect: Entry | None
@@ -344,6 +353,7 @@ class PutLink:
     source: Place
     aside: RelPath | None = None
     group: RelPath | None = None
+    outright: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,10 +496,14 @@ class ActionFailed:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
+    """How it ended. `notes`: what was done besides, a sentence each; `warnings`: what of that could not be done."""
+
     run: str | None
     outcome: Outcome
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 Event = RunStarted | Progress | ActionDone | ActionFailed | RunFinished

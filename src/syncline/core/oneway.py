@@ -50,7 +50,8 @@ def decide(draft: Draft, merged: Merged, name: Name) -> Fate:
     on_left, on_right = on_both(lambda side: change(draft, name, side, base))
     draft.wanted.changed[Side.LEFT] += on_left.content and base.left.kind is Kind.FILE
     if on_left.content or on_right.content:
-        return _compared(draft, merged, name, Side.LEFT if on_left.content else Side.RIGHT)
+        changed = Side.LEFT if on_left.content else Side.RIGHT
+        return _compared(draft, merged, name, changed, superseded=not on_right.content)
     return _properties(draft, merged, name, base.left.content)
 
 
@@ -83,13 +84,13 @@ def _unverified(draft: Draft, merged: Merged, name: Name, base: Agreed) -> Fate:
     return _compared(draft, merged, name, Side.LEFT if at_source else Side.RIGHT)
 
 
-def _compared(draft: Draft, merged: Merged, name: Name, changed: Side) -> Fate:
+def _compared(draft: Draft, merged: Merged, name: Name, changed: Side, *, superseded: bool = False) -> Fate:
     """Replace the target unless its content is the source's."""
     if equal(draft, name):
         return _properties(draft, merged, name, content(draft, name, Side.LEFT))
     same_kind = name.there(Side.LEFT).kind is name.there(Side.RIGHT).kind
     reason = name.because(changed, Why.CHANGED if same_kind else Why.TYPE_CHANGE)
-    return bring(draft, merged, name, Side.LEFT, reason)
+    return bring(draft, merged, name, Side.LEFT, reason, superseded=superseded)
 
 
 def _properties(draft: Draft, merged: Merged, name: Name, known: bytes | None, *, unverified: bool = False) -> Fate:

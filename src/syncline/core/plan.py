@@ -45,9 +45,11 @@ _Key = tuple[int, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Disposal:
-    """How removals are done: files above `max_size` bytes are removed outright, None for no limit."""
+    """What goes to the trash: deleted files up to `max_size` bytes, None for no limit; and, if `replaced`, versions
+    that a newer one replaces. Versions that lose a conflict always do."""
 
     max_size: int | None = None
+    replaced: bool = True
 
 
 @dataclass(slots=True)
@@ -95,7 +97,8 @@ def losses(actions: Iterable[Action]) -> Iterator[str]:
             case Remove(at, expect):
                 yield repr((at.side.value, at.path, _stated(expect), None))
             case PutFile(at, expect) | PutLink(at, expect) | MakeDirectory(at, expect) if expect is not None:
-                yield repr((at.side.value, at.path, _stated(expect), None))
+                outright = getattr(action, "outright", False)
+                yield repr((at.side.value, at.path, _stated(expect), "outright" if outright else None))
             case _:
                 pass
 
@@ -125,7 +128,7 @@ def _of_side(wanted: Wanted, side: Side, disposal: Disposal) -> Iterator[Action]
                 yield _removal(place, present, gone, replace(loads.get(path, _Load()), outright=False), subtrees)
                 covered.add(path)
                 present = None
-            yield from _act(wanted, place, present, item)
+            yield from _act(wanted, place, present, item, disposal)
         elif present is not None:
             load = loads.get(path) or _load_of(present, item, disposal)
             action = _removal(place, present, item, load, subtrees)
@@ -134,8 +137,9 @@ def _of_side(wanted: Wanted, side: Side, disposal: Disposal) -> Iterator[Action]
             yield action
 
 
-def _act(wanted: Wanted, at: Place, present: Entry | None, want: Want) -> Iterator[Action]:
+def _act(wanted: Wanted, at: Place, present: Entry | None, want: Want, disposal: Disposal) -> Iterator[Action]:
     entry, because = want.entry, want.because
+    outright = present is not None and want.superseded and not disposal.replaced
     if want.source is None:
         yield SetProperties(at, present, because, entry, want.group)
     elif entry.kind is Kind.DIRECTORY:
@@ -145,10 +149,10 @@ def _act(wanted: Wanted, at: Place, present: Entry | None, want: Want) -> Iterat
         if entry.mode & 0o700 != 0o700:
             yield SetProperties(at, None, because, entry)
     elif entry.kind is Kind.LINK:
-        yield PutLink(at, present, because, entry, want.source, want.aside, want.group)
+        yield PutLink(at, present, because, entry, want.source, want.aside, want.group, outright)
     else:
         source_entry = wanted.seen[want.source]
-        yield PutFile(at, present, because, entry, want.source, source_entry, want.aside, want.group)
+        yield PutFile(at, present, because, entry, want.source, source_entry, want.aside, want.group, outright)
 
 
 def _removal(at: Place, present: Entry, gone: Gone, load: _Load, subtrees: _Subtrees) -> Trash | Remove:
@@ -283,6 +287,7 @@ def _identity(action: Action, generated: Mapping[RelPath, str]) -> tuple[object,
         named(getattr(action, "to", None)),
         getattr(action, "seen", None),
         getattr(action, "argv", None),
+        getattr(action, "outright", False),
     )
 
 

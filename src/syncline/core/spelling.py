@@ -48,6 +48,11 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * SECONDS[match[2]]
 
 
+def parse_period(text: str) -> float | None:
+    """As `parse_duration`; None for `none`, which is without end. Raises: ValueError."""
+    return None if text.strip().lower() == "none" else parse_duration(text)
+
+
 def policy_name(said: str, names: tuple[str, ...]) -> str:
     """One of these policies, by its name or by 1, 2, 3.
 

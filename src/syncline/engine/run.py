@@ -24,6 +24,7 @@ from syncline.engine import books
 from syncline.engine.books import Course
 from syncline.engine.look import look
 from syncline.engine.standing import Standing, judge
+from syncline.engine.upkeep import keep_up
 from syncline.engine.world import Ask, World, check_stop, take
 from syncline.errors import PathError, RootLocked, RunRefused, SynclineError
 from syncline.execute.batches import Books, Tally, carry_out
@@ -82,6 +83,7 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
     take(world, job.kind.written())
     world.record = _reread(job, world)
     standing = _judge(job, world, adopted=adopted)
+    looked = None if world.record is None else world.record.last_checked
     recovered = _recover(job, world)
     findings = look(job, world, ask, standing, _base(world, standing), frozenset(recovered.suspects))
     check_stop(world)
@@ -92,12 +94,14 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
         yield RunStarted(None, findings.plan)
         yield RunFinished(None, Outcome.REFUSED, findings.plan.problems, time.monotonic() - started)
     elif findings.plan.actions:
-        yield from _carry_out(Course(job, world, ask, standing, findings, started))
+        yield from _carry_out(Course(job, world, ask, standing, findings, started), looked)
     else:
         yield RunStarted(None, findings.plan)
         outcome = _outcome(findings.plan, [])
         books.look_only(Course(job, world, ask, standing, findings, started), outcome)
-        yield RunFinished(None, outcome, findings.plan.problems, time.monotonic() - started)
+        kept = keep_up(job, world, outcome, looked)
+        took_s = time.monotonic() - started
+        yield RunFinished(None, outcome, findings.plan.problems, took_s, kept.notes, kept.warnings)
 
 
 def _judge(job: Job, world: World, *, adopted: bool) -> Standing:
@@ -165,7 +169,7 @@ def _remember_refusal(world: World, plan: Plan) -> None:
             Jobs(world.store).change(world.record.id, in_sync=False)
 
 
-def _carry_out(course: Course) -> Iterator[Event]:
+def _carry_out(course: Course, looked: str | None) -> Iterator[Event]:
     """Carry a plan out under a run of its own, and remember what is true afterwards."""
     job, world, plan = course.job, course.world, course.findings.plan
     roots = {side: world.roots[side].path for side in SIDES}
@@ -189,7 +193,8 @@ def _carry_out(course: Course) -> Iterator[Event]:
     outcome = Outcome.INTERRUPTED if interrupted else _outcome(plan, failures)
     finished = books.finish(course, opened, report, outcome, failures)
     check_stop(world)
-    yield finished
+    kept = keep_up(job, world, outcome, looked)
+    yield replace(finished, notes=kept.notes, warnings=kept.warnings)
 
 
 def _told(report: Report, event: Event) -> Event:

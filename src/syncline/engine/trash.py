@@ -7,7 +7,7 @@ is an errand: the file is copied to both sides, and leaves the trash once both a
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -70,14 +70,16 @@ class Wish:
     side: Side | None = None
 
 
-def contents(job: Job, world: World) -> list[Kept]:
+def contents(job: Job, world: World, among: Collection[str] | None = None) -> list[Kept]:
     """Everything in the trash that runs of this job put there, or of which nobody knows whose it is; latest first.
 
-    Raises: PathError, StateError.
+    `among`: only what these runs put there. Raises: PathError, StateError.
     """
     found: list[Kept] = []
     for side in job.kind.written():
         for run in world.roots[side].names(TRASH):
+            if among is not None and run not in among:
+                continue
             known = Runs(world.store).by_id(run)
             if known is None or known.job == job.id:
                 started = known.started if known is not None else _time_of(run)
@@ -104,20 +106,50 @@ def empty(job: Job, world: World, keep: retention.Retention, *, dry_run: bool) -
     """
     for side in job.kind.written() if not dry_run else ():
         world.roots[side].lock()
-    runs = Runs(world.store)
-    needed = {run.id for each in Jobs(world.store).all() for run in runs.unfinished(each.id)}
-    now, everything = world.now(), [kept for kept in contents(job, world) if kept.run not in needed]
+    runs, busy = Runs(world.store), needed(world)
+    now, everything = world.now(), [kept for kept in contents(job, world) if kept.run not in busy]
     gone: list[Kept] = []
     for side in job.kind.written():
         mine = [kept for kept in everything if kept.side is side]
         due = retention.due(_heaps(mine, now), keep)
         gone += [kept for kept in mine if kept.run in due]
         if not dry_run:
-            empty_runs = {run for run in world.roots[side].names(TRASH) if run not in needed}
+            empty_runs = {run for run in world.roots[side].names(TRASH) if run not in busy}
             known = {kept.run for kept in mine}
             for run in sorted(due | {run for run in empty_runs - known if _owned(runs, run, job)}):
                 _clear(world.roots[side], RelPath(f"{TRASH}/{run}"))
     return gone
+
+
+def clear(
+    job: Job,
+    world: World,
+    keep: retention.Retention,
+    now: datetime,
+    *,
+    among: Collection[str],
+    stop: Callable[[], bool],
+) -> list[Kept]:
+    """Remove what is due of what these runs left in the trash of locked roots, run by run; what went.
+
+    Asks `stop` before each thing it removes; what an unfinished run may need stays. Raises: PathError, StateError.
+    """
+    everything = contents(job, world, set(among) - needed(world))
+    gone: list[Kept] = []
+    for side in job.kind.written():
+        mine = [kept for kept in everything if kept.side is side]
+        for run in sorted(retention.due(_heaps(mine, now), keep)):
+            if not _clear(world.roots[side], RelPath(f"{TRASH}/{run}"), stop):
+                return gone
+            gone += [kept for kept in mine if kept.run == run]
+    return gone
+
+
+def needed(world: World) -> set[str]:
+    """The runs, of whichever job, that are unfinished, or of which an action is. Raises: StateError."""
+    jobs, runs, journal = Jobs(world.store).all(), Runs(world.store), Journal(world.store)
+    found = {run.id for job in jobs for run in runs.unfinished(job.id)}
+    return found | {step.run for job in jobs for step in journal.unfinished(job.id)}
 
 
 def _wanted(job: Job, world: World, wish: Wish) -> list[Kept]:
@@ -263,8 +295,8 @@ def _owned(runs: Runs, run: str, job: Job) -> bool:
     return known is None or known.job == job.id
 
 
-def _clear(root: Root, path: RelPath) -> None:
-    """Remove what is in the trash of one run, and its folder."""
+def _clear(root: Root, path: RelPath, stop: Callable[[], bool] = lambda: False) -> bool:
+    """Remove what is in the trash of one run, and its folder; whether all of it went before `stop` said so."""
     stack, folders = [path], []
     while stack:
         above = stack.pop()
@@ -274,11 +306,14 @@ def _clear(root: Root, path: RelPath) -> None:
             entry = root.entry(place)
             if entry is not None and entry.kind is Kind.DIRECTORY:
                 stack.append(place)
+            elif stop():
+                return False
             elif entry is not None:
                 root.remove(place)
     for folder in reversed(folders):
         if root.entry(folder) is not None:
             root.remove_directory(folder)
+    return True
 
 
 def _drop(root: Root, place: RelPath) -> None:

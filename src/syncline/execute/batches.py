@@ -126,6 +126,8 @@ def _carry_out_batch(
         done = [item for item in batch if item.number in trashed]
         if not _flushed(site.roots, batch, done, failures, lambda item: item.action.at.path):
             trashed.clear()  # what may be lost is not remembered: the next run compares it anew
+        for item in done if trashed else ():
+            perform.release(site, item.action, _names(books, item))
     except RootLost:
         # What was being done when the root went away stays begun: recovery settles it once the root is there again.
         _write_down([item for item in batch if item.number in trashed], site, books, failures, trashed)

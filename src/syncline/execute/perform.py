@@ -104,6 +104,15 @@ def commit(site: Site, action: Action, own: Names, staged: Staged) -> RelPath | 
             raise AssertionError(f"{type(action).__name__} is not planned yet")
 
 
+def release(site: Site, action: Action, own: Names) -> None:
+    """Remove the version an action replaced outright, now that the new one is durable. Never raises."""
+    if isinstance(action, PutFile | PutLink) and action.outright:
+        try:
+            site.roots[action.at.side].remove(own.swap)
+        except SynclineError:
+            return  # it stays in staging, from where the next run takes it to the trash
+
+
 def discard(site: Site, action: Action, own: Names) -> None:
     """Remove what `stage` left for an action that will not be committed. Never raises."""
     root = site.roots[action.at.side]
@@ -140,8 +149,11 @@ def _displace(
     root, at = site.roots[action.at.side], action.at
     if not _unchanged(expect, root.entry(at.path)):
         raise PathError(Reason.TARGET_CHANGED, at.path, "was changed after the plan was made; it is left as it is")
-    keep = action.aside if action.aside is not None else transfer.free_trash(root, own, at.path)
+    outright = isinstance(action, PutFile | PutLink) and action.outright
+    keep = action.aside or (own.swap if outright else transfer.free_trash(root, own, at.path))
     site.results.note(at, transfer.exchange(root, at.path, expect, entry, own, keep))
+    if outright:
+        return None
     if action.aside is None:
         return keep
     displaced = root.entry(keep)

@@ -111,6 +111,10 @@ def _settle(roots: Mapping[Side, Root], item: Step) -> RelPath | None:
         return _already_kept(root, action, own)
     if action.expect is not None and transfer.same_object(action.expect, parked):
         aside = getattr(action, "aside", None)
+        outright = isinstance(action, PutFile | PutLink) and action.outright
+        if outright and _still_there(root, action) and 0 < parked.inode == action.expect.inode:
+            root.remove(own.swap)  # a second name of what was not replaced yet
+            return None
         if isinstance(action, Remove) and root.entry(action.at.path) is None:
             root.rename(own.swap, action.at.path)  # nothing was removed yet: the next plan decides again
             return None
@@ -192,6 +196,7 @@ def _finish(site: Site, item: Step) -> tuple[Entry | None, RelPath | None] | Non
         root.flush([own.new] if staged.entry is not None else [])
         trashed = perform.commit(site, action, own, staged)
         root.flush([action.at.path])
+        perform.release(site, action, own)
     except PathError:
         perform.discard(site, action, own)
         return None

@@ -160,7 +160,8 @@ def settled(root: Root, path: RelPath, staged: Entry) -> Entry:
 
 
 def exchange(root: Root, at: RelPath, expect: Entry, entry: Entry, own: Names, keep: RelPath) -> Entry:
-    """Put the staged object in the place of what the plan saw, which moves to `keep`; the entry as it stands.
+    """Put the staged object in the place of what the plan saw, which moves to `keep` (`own.swap`, if it is to go once
+    the new version is durable); the entry as it stands.
 
     Raises: PathError (target-changed when something else stood there; it stands there again).
     """
@@ -173,7 +174,8 @@ def exchange(root: Root, at: RelPath, expect: Entry, entry: Entry, own: Names, k
             root.exchange(own.swap, at)
             root.rename(own.swap, own.new)
             raise PathError(Reason.TARGET_CHANGED, at, "was changed after the plan was made; it is left as it is")
-        root.rename(own.swap, keep)
+        if keep != own.swap:
+            root.rename(own.swap, keep)
         return settled(root, at, entry)
     if expect.kind is Kind.DIRECTORY or entry.kind is Kind.DIRECTORY or not able.hard_links:
         return _replace_by_moves(root, at, expect, entry, own, keep)
@@ -197,7 +199,8 @@ def _replace_by_moves(root: Root, at: RelPath, expect: Entry, entry: Entry, own:
         root.rename(own.swap, at)
         raise PathError(Reason.TARGET_CHANGED, at, "was changed after the plan was made; it is left as it is")
     root.rename(own.new, at)
-    root.rename(own.swap, keep)
+    if keep != own.swap:
+        root.rename(own.swap, keep)
     return settled(root, at, entry)
 
 

@@ -16,6 +16,9 @@ Options = Mapping[str, Any]
 """What was said of a job's settings, as JSON has it: strings, numbers, lists of strings, null."""
 
 
+DAY_S = 86_400.0
+
+
 @dataclass(frozen=True, slots=True)
 class PathRule:
     """What holds for the paths of one gitignore pattern. None: it says nothing about that, a later rule may."""
@@ -44,6 +47,15 @@ class Settings(Protocol):
 
     @property
     def trash_max_size(self) -> int | None: ...
+
+    @property
+    def trash_keep_for_s(self) -> float | None: ...
+
+    @property
+    def trash_replaced(self) -> bool: ...
+
+    @property
+    def history_keep_for_s(self) -> float | None: ...
 
     @property
     def limits(self) -> Limits: ...
@@ -104,4 +116,4 @@ def patterns(settings: Settings) -> tuple[str, ...]:
 
 def disposal(settings: Settings) -> Disposal:
     """How the job's removals are done."""
-    return Disposal(settings.trash_max_size)
+    return Disposal(settings.trash_max_size, settings.trash_replaced)

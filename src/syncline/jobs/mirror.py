@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 from syncline.core.guard import Limits
 from syncline.core.model import Policy, RelPath, Rule
 from syncline.core.policy import Extras
-from syncline.jobs.kind import JobKind, PathRule, Settings
+from syncline.jobs.kind import DAY_S, JobKind, PathRule, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """Settings of a mirror. Sizes in bytes; `trash_max_size` None means no limit."""
+    """Settings of a mirror. Sizes in bytes, times in seconds; None means no limit."""
 
     extras: Extras = Extras.TRASH
     compare: str = "quick"
     trash_max_size: int | None = None
+    trash_keep_for_s: float | None = 30 * DAY_S
+    trash_replaced: bool = True
+    history_keep_for_s: float | None = 90 * DAY_S
     ignore: tuple[str, ...] = ()
     ignore_litter: bool = True
     rules: tuple[PathRule, ...] = ()

@@ -9,18 +9,21 @@ from syncline.core import filters
 from syncline.core.guard import Limits
 from syncline.core.model import Policy, RelPath, Rule
 from syncline.core.policy import Extras
-from syncline.jobs.kind import JobKind, PathRule, Settings
+from syncline.jobs.kind import DAY_S, JobKind, PathRule, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class TwoWay:
-    """Settings of a two-way job. Sizes in bytes; `trash_max_size` None means no limit."""
+    """Settings of a two-way job. Sizes in bytes, times in seconds; None means no limit."""
 
     changed_both: Policy = Policy.KEEP_BOTH
     created_both: Policy = Policy.KEEP_BOTH
     props_both: Policy = Policy.NEWEST
     compare: str = "quick"
     trash_max_size: int | None = 20_000_000
+    trash_keep_for_s: float | None = 30 * DAY_S
+    trash_replaced: bool = True
+    history_keep_for_s: float | None = 90 * DAY_S
     ignore: tuple[str, ...] = ()
     ignore_litter: bool = True
     rules: tuple[PathRule, ...] = ()

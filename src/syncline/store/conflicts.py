@@ -121,6 +121,11 @@ class Conflicts:
             "UPDATE conflict SET open = 0, settled = ? WHERE id = ? AND open = 1", ((now, id) for id in ids)
         )
 
+    def forget_before(self, job: str, settled: str) -> int:
+        """Forget the conflicts of a job that were settled before a stored time; how many."""
+        values = (key_of(self._store, job), settled)
+        return self._store.do("DELETE FROM conflict WHERE job = ? AND open = 0 AND settled < ?", values).rowcount
+
     def _recorded(self, row: tuple[Any, ...]) -> Recorded:
         id, job, run, detected, open, settled, conflict = row
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,11 @@ LAST = "last"
 _RUNS = """
     SELECT run.id, job.id, plan, run.kind, started, seconds, outcome, note, summary, roots, document
     FROM run JOIN job ON job.key = run.job
+"""
+
+_ANY_BEFORE = "SELECT 1 FROM run WHERE job = ? AND started < ? AND outcome IS NOT NULL LIMIT 1"
+_FORGET = """
+    DELETE FROM run WHERE job = ? AND started < ? AND outcome IS NOT NULL AND id NOT IN (SELECT value FROM json_each(?))
 """
 
 _FINISH = """
@@ -115,11 +120,18 @@ class Runs:
         row = self._store.first(_RUNS + "WHERE run.id = ?", (id,))
         return None if row is None else self._store.decoded(_run, [row])[0]
 
-    def forget_before(self, job: str, started: str) -> int:
-        """Forget the runs of a job, with their journals, that began before a stored time and have ended; how many."""
-        return self._store.do(
-            "DELETE FROM run WHERE job = ? AND started < ? AND outcome IS NOT NULL", (key_of(self._store, job), started)
-        ).rowcount
+    def any_before(self, job: str, started: str) -> bool:
+        """Whether a run of a job began before a stored time and has ended."""
+        values = (key_of(self._store, job), started)
+        return self._store.first(_ANY_BEFORE, values) is not None
+
+    def forget_before(self, job: str, started: str, but: Collection[str] = ()) -> int:
+        """Forget the runs of a job, with their journals, that began before a stored time and have ended; how many.
+
+        `but`: the ids of those that stay.
+        """
+        values = (key_of(self._store, job), started, to_json(sorted(but)))
+        return self._store.do(_FORGET, values).rowcount
 
     def _beginning_with(self, said: str, job: str | None) -> list[Run]:
         if not said:

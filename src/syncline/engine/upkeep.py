@@ -1,0 +1,113 @@
+"""What a run clears away once it has ended well: what has lain in the trash long enough, and past runs that are old.
+
+Never in the way of a run: what cannot be removed is told, and tried again after the next run. Must not touch what
+another run may still need.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from syncline.core import retention
+from syncline.core.model import Outcome
+from syncline.core.spelling import duration_text
+from syncline.engine import trash
+from syncline.engine.world import World
+from syncline.errors import SynclineError
+from syncline.execute.transfer import TRASH
+from syncline.jobs.kind import Job
+from syncline.store.conflicts import Conflicts
+from syncline.store.db import stored_time
+from syncline.store.runs import Run, Runs
+
+ENDED_WELL = frozenset({Outcome.IN_SYNC, Outcome.DONE, Outcome.NEEDS_ATTENTION})
+"""The outcomes after which anything is cleared away."""
+
+PATIENCE_S = 10.0
+"""How long a run lets itself be held up by it; the rest goes after the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What was cleared away, and what of it could not be: a sentence each."""
+
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def keep_up(job: Job, world: World, outcome: Outcome, looked: str | None) -> Upkeep:
+    """Clear away what the settings of a job say is old. Its written roots are locked. Never raises.
+
+    `looked` is the stored time of the look before this run. Time counts only as far as that one told it, or as far as
+    the clock tells now where that is less: a clock that jumps ahead for one run makes nothing old.
+    """
+    if outcome not in ENDED_WELL or looked is None:
+        return Upkeep()
+    present = min(world.now().astimezone(UTC), datetime.fromisoformat(looked))
+    notes: list[str] = []
+    warnings: list[str] = []
+    for clear in (_clear_trash, _clear_history):
+        try:
+            notes += clear(job, world, present)
+        except SynclineError as error:
+            warnings.append(f"what is old could not be cleared away, which is tried again after the next run: {error}")
+    return Upkeep(tuple(notes), tuple(warnings))
+
+
+def _clear_trash(job: Job, world: World, present: datetime) -> list[str]:
+    keep_for_s = job.settings.trash_keep_for_s
+    if keep_for_s is None:
+        return []
+    limit = _before(present, keep_for_s)
+    old = [run for run in _own_runs(job, world) if run.started <= limit]  # what it left may be younger than the run
+    if not old:
+        return []
+    end_s = time.monotonic() + PATIENCE_S
+    gone = trash.clear(
+        job,
+        world,
+        retention.Retention(keep_for_s),
+        present,
+        among=[run.id for run in old],
+        stop=lambda: world.stopped() is not None or time.monotonic() > end_s,
+    )
+    if not gone:
+        return []
+    files, size = len(gone), sum(kept.entry.size for kept in gone)
+    things = "1 item" if files == 1 else f"{files:,} items"
+    return [f"removed {things} ({size:,} bytes) from the trash that lay there for {duration_text(keep_for_s)}"]
+
+
+def _clear_history(job: Job, world: World, present: datetime) -> list[str]:
+    keep_for_s = job.settings.history_keep_for_s
+    if keep_for_s is None:
+        return []
+    limit, runs = _before(present, keep_for_s), Runs(world.store)
+    if not runs.any_before(job.id, limit):
+        return []
+    conflicts = Conflicts(world.store)
+    needed = {run for each in conflicts.open_conflicts(job.id) if (run := each.run) is not None}
+    needed |= {run.id for run in _own_runs(job, world)} | trash.needed(world)
+    needed |= {run.id for run in runs.history(job.id, 1)}
+    with world.store.transaction():
+        forgotten = runs.forget_before(job.id, limit, needed)
+        conflicts.forget_before(job.id, limit)
+    things = "1 run" if forgotten == 1 else f"{forgotten:,} runs"
+    return [f"forgot {things} older than {duration_text(keep_for_s)}"] if forgotten else []
+
+
+def _own_runs(job: Job, world: World) -> list[Run]:
+    """The runs of this job that left something in the trash of a root."""
+    runs = Runs(world.store)
+    names = {name for side in job.kind.written() for name in world.roots[side].names(TRASH)}
+    found = [runs.by_id(name) for name in sorted(names)]
+    return [run for run in found if run is not None and run.job == job.id]
+
+
+def _before(present: datetime, keep_for_s: float) -> str:
+    try:
+        return stored_time(present - timedelta(seconds=keep_for_s))
+    except OverflowError:
+        return ""
