@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ["core.txt", "test.txt"]
+LOCKS = ["core.txt", "test.txt", "bench.txt"]
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -37,6 +37,7 @@ def test_lock_is_that_of_pyproject() -> None:
     test = [*core, *project["project"]["optional-dependencies"]["test"]]
     assert unmet(core, locked("core.txt")) == []
     assert unmet(test, locked("test.txt")) == []
+    assert unmet([*core, *project["project"]["optional-dependencies"]["bench"]], locked("bench.txt")) == []
 
 
 def test_build_backend_is_locked_as_it_is_asked_for() -> None:
@@ -44,9 +45,10 @@ def test_build_backend_is_locked_as_it_is_asked_for() -> None:
     assert unmet(project["build-system"]["requires"], locked("core.txt")) == []
 
 
-def test_the_test_lock_differs_from_the_core_lock_in_nothing() -> None:
-    core, test = locked("core.txt"), locked("test.txt")
-    assert {name: test.get(name) for name in core} == core
+@pytest.mark.parametrize("name", LOCKS[1:])
+def test_a_larger_lock_differs_from_the_core_lock_in_nothing(name: str) -> None:
+    core, larger = locked("core.txt"), locked(name)
+    assert {package: larger.get(package) for package in core} == core
 
 
 def test_import_syncline_imports_nothing_else_of_ours() -> None:
