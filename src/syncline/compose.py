@@ -19,7 +19,7 @@ from syncline.config.values import Configuration, ConfiguredJob
 from syncline.core import filters
 from syncline.core.guard import Limits
 from syncline.core.model import SIDES, Event, Guard, Objection, Plan, Policy, RelPath, Side
-from syncline.core.policy import Extras
+from syncline.core.policy import Durability, Extras
 from syncline.engine import Ask, World
 from syncline.errors import RunRefused, UsageError
 from syncline.fs.opening import open_root
@@ -46,6 +46,7 @@ _VALUES: Mapping[str, Callable[[Any], object]] = {
     "ignore": tuple,
     "limits": lambda limits: Limits(**limits),
     "rules": lambda rules: tuple(map(_rule, rules)),
+    "durability": Durability,
     "compare": lambda said: _one_of(said, "quick", "hash"),
 }
 """How stored options become settings, where they are not stored as they are."""

@@ -54,7 +54,11 @@ COMMON = {
     "compare": Key("compare: {}", ("quick", "hash"), (("fast", "expects one of quick, hash"), ("1", "expects one of"))),
     "history": Key("history: {}", ("", "{}"), (("3", "expects a block of keys"),)),
     "history.keep_for": Key("history: {{keep_for: {}}}", ("90d", "2160h", "1d", "0", "none"), TIME),
-    "durability": Key("durability: {}", ("batch",), (("3", "expects a text"),), ("file",)),
+    "durability": Key(
+        "durability: {}",
+        ("batch", "each", '"off"', "off"),
+        (("3", "expects one of"), ("file", "one of batch, each, off")),
+    ),
     "verify": Key("verify: {}", ("stream",), (("3", "expects a text"),), ("reread",)),
     "parallel": Key("parallel: {}", ("2",), (("0", "from 1 to 64"), ("x", "a whole number"), ("65", "from 1")), ("4",)),
     "large_above": Key("large_above: {}", ("64MB", "64000000"), SIZE, ("1GB",)),

@@ -20,7 +20,7 @@ from syncline.errors import UsageError
 MAX_NAME = 64
 
 _TOP = ("jobs", *schema.BLOCKS)
-_STORED = ("changed_both", "created_both", "props_both", "extras", "ignore", "ignore_litter", "compare")
+_STORED = ("changed_both", "created_both", "props_both", "extras", "ignore", "ignore_litter", "compare", "durability")
 """Keys of a job that its settings have under the same name."""
 
 _INSIDE = {

@@ -26,6 +26,14 @@ class Extras(StrEnum):
     DELETE = "delete"
 
 
+class Durability(StrEnum):
+    """What a run waits for before it remembers what it wrote."""
+
+    BATCH = "batch"  # the whole file system is flushed, twice for many files together
+    EACH = "each"  # every file and its directory is
+    OFF = "off"  # nothing: a power cut may take what was remembered
+
+
 @dataclass(frozen=True, slots=True)
 class Ability:
     """What one root can keep, as far as a merge must know."""

@@ -175,7 +175,7 @@ def _carry_out(course: Course, looked: str | None) -> Iterator[Event]:
     roots = {side: world.roots[side].path for side in SIDES}
     report = Report(job.name, job.kind.name, roots, job.kind.root_names, dry_run=False)
     opened = books.begin(course)
-    site = Site(world.roots, opened.results, lambda: world.stopped() is not None)
+    site = Site(world.roots, opened.results, lambda: world.stopped() is not None, job.settings.durability)
     journal = Books(world.store, Journal(world.store), opened.run, opened.memory.write_touched)
     sizes = [planning.size_of(action) for action in plan.actions]
     failures: list[ActionFailed] = []

@@ -23,12 +23,12 @@ from syncline.core.model import (
     RelPath,
     Side,
 )
+from syncline.core.policy import Durability
 from syncline.errors import PathError, RootLost
 from syncline.execute import perform
 from syncline.execute.ahead import Ahead
 from syncline.execute.perform import Site, Staged
 from syncline.execute.transfer import Names
-from syncline.fs.root import Root
 from syncline.store.db import Store
 from syncline.store.journal import Journal
 
@@ -117,14 +117,14 @@ def _carry_out_batch(
     try:
         staged = yield from _stage(batch, ahead, site, books.run, failures, tally)
         ahead.begin([(item.number, item.action) for item in following])
-        if _flushed(site.roots, batch, staged_items(batch, staged), failures, lambda item: _names(books, item).new):
+        if _flushed(site, batch, staged_items(batch, staged), failures, lambda item: _names(books, item).new):
             for unit in _units(batch):
                 _commit_unit(unit, site, books, staged, failures, trashed)
         else:
             for item in batch:
                 perform.discard(site, item.action, _names(books, item))
         done = [item for item in batch if item.number in trashed]
-        if not _flushed(site.roots, batch, done, failures, lambda item: item.action.at.path):
+        if not _flushed(site, batch, done, failures, lambda item: item.action.at.path):
             trashed.clear()  # what may be lost is not remembered: the next run compares it anew
         for item in done if trashed else ():
             perform.release(site, item.action, _names(books, item))
@@ -230,19 +230,22 @@ def _write_down(
 
 
 def _flushed(
-    roots: Mapping[Side, Root],
+    site: Site,
     batch: Sequence[Numbered],
     items: Iterable[Numbered],
     failures: dict[int, Problem],
     path: Callable[[Numbered], RelPath],
 ) -> bool:
-    """Make what was done for these items durable; whether that worked. What was not flushed is taken for lost."""
+    """Make what was done for these items durable; whether that worked. What was not flushed is taken for lost, unless
+    the job says that nothing is to be waited for."""
+    if site.durability is Durability.OFF:
+        return True
     by_side: dict[Side, list[RelPath]] = {}
     for item in items:
         by_side.setdefault(item.action.at.side, []).append(path(item))
     try:
         for side, paths in by_side.items():
-            roots[side].flush(paths)
+            site.roots[side].flush(paths, each=site.durability is Durability.EACH)
     except PathError as error:
         for item in batch:
             failures.setdefault(item.number, Problem(item.action.at, Reason(error.reason), error.detail))

@@ -26,6 +26,7 @@ from syncline.core.model import (
     Side,
     Trash,
 )
+from syncline.core.policy import Durability
 from syncline.errors import PathError, SynclineError
 from syncline.execute import transfer
 from syncline.execute.results import Results
@@ -45,6 +46,7 @@ class Site:
     roots: Mapping[Side, Root]
     results: Results
     stop: Callable[[], bool]
+    durability: Durability = Durability.BATCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,7 +236,7 @@ class PathRoot:
         with self._doing(path, "the directory could not be removed"):
             os.rmdir(self._there(path))
 
-    def flush(self, paths: Sequence[RelPath]) -> None:
+    def flush(self, paths: Sequence[RelPath], *, each: bool = False) -> None:
         above = dict.fromkeys(RelPath(path.rpartition("/")[0]) for path in paths if path)
         for path in [*paths, *above]:
             # What was moved or removed since lasts by the directories above.

@@ -264,11 +264,11 @@ class LocalRoot:
             os.rmdir(names[-1], dir_fd=self._directories.reach(names[:-1]).fd)
         self._directories.forget_below(path)
 
-    def flush(self, paths: Sequence[RelPath]) -> None:
+    def flush(self, paths: Sequence[RelPath], *, each: bool = False) -> None:
         self._directories.forget()
         if not paths:
             return
-        if len(paths) > _FEW and self._capabilities.filesystem in HONEST_SYNC:
+        if not each and len(paths) > _FEW and self._capabilities.filesystem in HONEST_SYNC:
             with self._changing(paths[0], "could not be made durable"):
                 if syscalls.sync_file_system(self._fd):
                     return

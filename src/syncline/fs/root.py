@@ -158,8 +158,10 @@ class Root(Protocol):
     def remove_directory(self, path: RelPath) -> None:
         """Remove an empty directory. Raises: PathError (target-changed when it is not empty or not there)."""
 
-    def flush(self, paths: Sequence[RelPath]) -> None:
+    def flush(self, paths: Sequence[RelPath], *, each: bool = False) -> None:
         """Make all that was done to these paths (files, and the directories their names are in) durable.
+
+        Many at once may be done by flushing the whole file system; not with `each`.
 
         Raises: PathError; what it could not flush must be taken for lost.
         """

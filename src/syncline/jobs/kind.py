@@ -10,7 +10,7 @@ from syncline.core import filters
 from syncline.core.guard import Limits
 from syncline.core.model import SIDES, Policy, RelPath, Rule, Side
 from syncline.core.plan import Disposal
-from syncline.core.policy import Extras
+from syncline.core.policy import Durability, Extras
 
 Options = Mapping[str, Any]
 """What was said of a job's settings, as JSON has it: strings, numbers, lists of strings, null."""
@@ -56,6 +56,9 @@ class Settings(Protocol):
 
     @property
     def history_keep_for_s(self) -> float | None: ...
+
+    @property
+    def durability(self) -> Durability: ...
 
     @property
     def limits(self) -> Limits: ...

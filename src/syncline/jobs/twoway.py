@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from syncline.core import filters
 from syncline.core.guard import Limits
 from syncline.core.model import Policy, RelPath, Rule
-from syncline.core.policy import Extras
+from syncline.core.policy import Durability, Extras
 from syncline.jobs.kind import DAY_S, JobKind, PathRule, Settings
 
 
@@ -24,6 +24,7 @@ class TwoWay:
     trash_keep_for_s: float | None = 30 * DAY_S
     trash_replaced: bool = True
     history_keep_for_s: float | None = 90 * DAY_S
+    durability: Durability = Durability.BATCH
     ignore: tuple[str, ...] = ()
     ignore_litter: bool = True
     rules: tuple[PathRule, ...] = ()

@@ -204,9 +204,9 @@ class GatedRoot:
         self._change("remove-directory", path)
         self._root.remove_directory(path)
 
-    def flush(self, paths: Sequence[RelPath]) -> None:
+    def flush(self, paths: Sequence[RelPath], *, each: bool = False) -> None:
         self._change("flush", *paths)
-        self._root.flush(paths)
+        self._root.flush(paths, each=each)
 
     def lock(self) -> None:
         self._change("lock")
