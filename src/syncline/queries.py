@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import Any, NotRequired, TypedDict, cast
 
-from syncline.core.model import SIDES, Entry, Kind, Outcome, RelPath, Side
+from syncline.core.model import SIDES, Entry, Kind, Outcome, Place, RelPath, Side
 from syncline.core.report import FORMAT, PLANNED, SKIPPED, ActionRow, Document, Summary, action_row, with_actions
 from syncline.engine.trash import Kept
 from syncline.errors import UsageError
@@ -21,6 +21,7 @@ from syncline.store.jobs import Job as Remembered
 from syncline.store.jobs import Jobs
 from syncline.store.journal import Journal
 from syncline.store.runs import Run, Runs
+from syncline.store.suspects import Suspects
 
 
 class JobRow(TypedDict):
@@ -93,11 +94,13 @@ class TrashRow(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One side's version of a path in conflict: the root's name, where it stands now, what was seen of it."""
+    """One side's version of a path in conflict: the root's name, where it stands now, what was seen of it; and whether
+    its bytes are suspect."""
 
     root: str
     path: str
     entry: Entry | None
+    suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,8 @@ def conflicts(store: Store, jobs: Sequence[Job], *, settled: bool = False) -> li
     found = []
     for job in jobs:
         recorded = Conflicts(store).all(job.id) if settled else Conflicts(store).open_conflicts(job.id)
-        found += [_disagreement(job, each) for each in recorded]
+        suspects = {each.place for each in Suspects(store, job.id).all() if each.remembered is not None}
+        found += [_disagreement(job, each, suspects) for each in recorded]
     return found
 
 
@@ -290,7 +294,7 @@ def _refused_since(store: Store, job: Remembered) -> str | None:
     return at if at is not None and at > (job.last_checked or "") else None
 
 
-def _disagreement(job: Job, recorded: Recorded) -> Disagreement:
+def _disagreement(job: Job, recorded: Recorded, suspects: Collection[Place]) -> Disagreement:
     conflict = recorded.conflict
     kept = None if conflict.kept is None else conflict.kept.value
     row: OpenRow = {
@@ -310,6 +314,7 @@ def _disagreement(job: Job, recorded: Recorded) -> Disagreement:
             job.kind.root_name(side),
             conflict.clash if conflict.clash is not None and conflict.clash_from is side else conflict.path,
             entry,
+            recorded.open and conflict.clash is None and Place(side, conflict.path) in suspects,
         )
         for side, entry in zip(SIDES, (conflict.left, conflict.right), strict=True)
     )

@@ -70,7 +70,8 @@ def all_pages_but_the_first_zeroed(path):
 
 def middle_of_the_schema_overwritten(path):
     data = bytearray(path.read_bytes())
-    data[2000:6000] = b"\xff" * 4000
+    at = data.index(b"CREATE TABLE directory")
+    data[at : at + 1000] = b"\xff" * 1000
     path.write_bytes(data)
 
 
@@ -259,6 +260,7 @@ def test_an_older_one_is_brought_up_to_date_behind_copies(state, later, monkeypa
 
 def test_a_step_that_fails_leaves_the_version_before_it(state):
     state.begin()
+    set_version(state.file, 1)
     connection = sqlite3.connect(state.file, isolation_level=None)
     wrong = {1: LATER[1], 2: "CREATE TABLE shade (name TEXT); UPDATE no_such_table SET x = 1"}
     with pytest.raises(sqlite3.OperationalError):
@@ -271,3 +273,23 @@ def test_a_step_that_fails_leaves_the_version_before_it(state):
 
 def test_every_older_version_has_a_step():
     assert sorted(migrate.STEPS) == list(range(1, migrate.VERSION))
+
+
+def shape(connection):
+    """Every table with its columns, every index with its text."""
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1")]
+    columns = {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in tables}
+    return columns, connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'index' ORDER BY 1").fetchall()
+
+
+def test_the_steps_lead_to_the_schema_of_today():
+    fresh, grown = sqlite3.connect(":memory:"), sqlite3.connect(":memory:", isolation_level=None)
+    fresh.executescript(migrate.schema())
+    grown.executescript(migrate.schema())
+    for table in ("suspect", "verified"):  # what version 1 did not have
+        grown.execute(f"DROP TABLE {table}")
+    grown.execute("PRAGMA user_version = 1")
+    migrate.upgrade(grown)
+    assert shape(grown) == shape(fresh)
+    fresh.close()
+    grown.close()

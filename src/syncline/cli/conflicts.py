@@ -147,9 +147,11 @@ def _conflict(screen: Screen, told: Disagreement) -> None:
     width = max(len(version.root) for version in told.versions)
     for version in told.versions:
         name = screen.fitted(printable(version.path.rpartition("/")[2]), max((screen.width or 10_000) - 36 - width, 20))
-        screen.line(f"      {version.root:<{width}}  {_entry(version.entry)}  {name}")
+        suspect = ("  suspect: nobody wrote this", "red") if version.suspect else ""
+        screen.line(f"      {version.root:<{width}}  {_entry(version.entry)}  {name}", suspect)
     if row["open"]:
-        show.resolution(screen, row["job"], row["path"], row["rule"])
+        suspects = [version.root for version in told.versions if version.suspect]
+        show.resolution(screen, row["job"], row["path"], row["rule"], suspects[0] if len(suspects) == 1 else None)
 
 
 def _entry(entry: Entry | None) -> str:

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("ask.show", "Show what a past run did."),
     "explain": ("explain.explain", "Tell what happened to a path, and why."),
     "trash": ("trash.trash", "List, put back or empty what was moved to the trash."),
+    "verify": ("verify.verify", "Read contents again and compare them with what is remembered."),
     "jobs": ("jobs.jobs", "List, show or forget jobs."),
     "config": ("config.config", "Check, show or begin the configuration file."),
     "adopt": ("jobs.adopt", "Accept a root whose marker is missing or different."),

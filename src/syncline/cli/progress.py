@@ -29,6 +29,13 @@ class Bar:
         if display is not None:
             self._looking = display.add_task("looking at both sides", total=None, name="")
 
+    def begin(self, title: str) -> None:
+        """Show that something of this title goes on, that is not a run."""
+        if self._display is not None and self._looking is not None:
+            self._display.remove_task(self._looking)
+            self._looking = None
+            self._task = self._display.add_task(title, total=None, name="")
+
     def update(self, event: Event) -> None:
         """Show what an event says."""
         if self._display is None:

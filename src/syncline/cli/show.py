@@ -5,7 +5,7 @@ Every name goes through `printable`; nothing of it is ever taken for markup.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -121,8 +121,9 @@ def run(
     conflicts = document["conflicts"]
     job = None if again is None or document["dry_run"] else document["job"]
     settled = [row for row in conflicts if row["kept"] is not None] if not quiet else []
-    _conflicts(screen, settled, False, verbose, job)
-    _conflicts(screen, [row for row in conflicts if row["kept"] is None], True, verbose, job)
+    bad = {row["path"]: row["root"] for row in document["problems"] if row["reason"] == "unreadable"}
+    _conflicts(screen, settled, False, verbose, job, {})
+    _conflicts(screen, [row for row in conflicts if row["kept"] is None], True, verbose, job, bad)
     _end(screen, document, again)
 
 
@@ -162,10 +163,13 @@ def rule(name: str) -> str:
     return _RULES.get(name, name)
 
 
-def resolution(screen: Screen, job: str, path: str, rule: str) -> None:
-    """The command that settles a conflict, and what else may be kept."""
-    others = "right or newest" if rule == "props-both" else "right, both or newest"
-    command = f"syncline resolve {job} {pasted(path)} --keep left"
+def resolution(screen: Screen, job: str, path: str, rule: str, suspect: str | None = None) -> None:
+    """The command that settles a conflict, and what else may be kept. `suspect`: the root whose bytes nobody wrote."""
+    keep, other = ("right", "left") if suspect in ("left", "source") else ("left", "right")
+    others = f"{other} or newest" if rule == "props-both" else f"{other}, both or newest"
+    if suspect is not None:
+        others = "both"
+    command = f"syncline resolve {job} {pasted(path)} --keep {keep}"
     screen.lines("      ", (command, "bold cyan"), (f"  (or {others})", "dim"), indent=6)
 
 
@@ -350,8 +354,15 @@ def _problems(screen: Screen, problems: Sequence[ProblemRow], verbose: bool) -> 
     _folded(screen, len(problems), verbose)
 
 
-def _conflicts(screen: Screen, conflicts: Sequence[ConflictRow], open: bool, verbose: bool, job: str | None) -> None:
-    """`job`: whose they are, where they can be settled now."""
+def _conflicts(
+    screen: Screen,
+    conflicts: Sequence[ConflictRow],
+    open: bool,
+    verbose: bool,
+    job: str | None,
+    suspects: Mapping[str, str],
+) -> None:
+    """`job`: whose they are, where they can be settled now; `suspects`: the root whose bytes nobody wrote, by path."""
     if conflicts:
         title = f"{many(len(conflicts), 'conflict')} {'waiting for you' if open else 'settled'}"
         screen.line((title, "bold red" if open else "bold magenta"))
@@ -363,7 +374,7 @@ def _conflicts(screen: Screen, conflicts: Sequence[ConflictRow], open: bool, ver
     first = next((row for row in conflicts if row["kept"] is None or row["clash"] is not None), None)
     if first is not None and job is not None:
         screen.line("    to settle one:" if open else "    to keep only one version:")
-        resolution(screen, job, first["path"], first["rule"])
+        resolution(screen, job, first["path"], first["rule"], suspects.get(first["path"]))
         if len(conflicts) > 1:
             screen.line("    to see all of them: ", (f"syncline conflicts {job}", "cyan"))
 

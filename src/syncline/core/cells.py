@@ -63,9 +63,9 @@ def _alone(draft: Draft, merged: Merged, name: Name, side: Side) -> Fate:
 
 def _created_both(draft: Draft, merged: Merged, name: Name) -> Fate:
     if taken_for_equal(draft, name):
-        return _adopt(draft, merged, name, None, unverified=True)
+        return adopt(draft, merged, name, None, unverified=True)
     if equal(draft, name):
-        return _adopt(draft, merged, name, content(draft, name, Side.LEFT))
+        return adopt(draft, merged, name, content(draft, name, Side.LEFT))
     return clashes.settle(draft, merged, name, Rule.CREATED_BOTH)
 
 
@@ -77,7 +77,7 @@ def _unverified(draft: Draft, merged: Merged, name: Name, base: Agreed) -> Fate:
             return _level(draft, merged, name, base, None, None, unverified=True)
         return draft.agree(merged, name, None, unverified=True)
     if equal(draft, name):
-        return _adopt(draft, merged, name, content(draft, name, Side.LEFT))
+        return adopt(draft, merged, name, content(draft, name, Side.LEFT))
     for side in SIDES:
         _count_changed(draft, base, side, stamp_changed(name, side, base))
     return clashes.settle(draft, merged, name, Rule.CREATED_BOTH)
@@ -98,7 +98,7 @@ def _changed_both(draft: Draft, merged: Merged, name: Name, base: Agreed) -> Fat
     left, right = name.there(Side.LEFT), name.there(Side.RIGHT)
     if left.kind is right.kind:
         if equal(draft, name):
-            return _adopt(draft, merged, name, content(draft, name, Side.LEFT))
+            return adopt(draft, merged, name, content(draft, name, Side.LEFT))
         return clashes.settle(draft, merged, name, Rule.CHANGED_BOTH)
     # A file became a link on one side, or a link a file, and the other side edited it: that one keeps the name.
     chosen = draft.policy(name, Rule.CHANGED_BOTH)
@@ -132,7 +132,7 @@ def _properties(draft: Draft, merged: Merged, name: Name, base: Agreed, on_left:
     return _level(draft, merged, name, base, max(times, default=None), on_left.known)
 
 
-def _adopt(draft: Draft, merged: Merged, name: Name, known: bytes | None, *, unverified: bool = False) -> Fate:
+def adopt(draft: Draft, merged: Merged, name: Name, known: bytes | None, *, unverified: bool = False) -> Fate:
     """Equal bytes: the newest time, the mode by the rule for properties."""
     newest = max(name.there(Side.LEFT).mtime_ns, name.there(Side.RIGHT).mtime_ns)
     return _level(draft, merged, name, name.before(Kind.FILE), newest, known, unverified=unverified)

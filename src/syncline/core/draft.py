@@ -312,15 +312,29 @@ def content(draft: Draft, name: Name, side: Side) -> bytes:
     entry, base = name.there(side), name.base
     if entry.content is not None:
         return entry.content
+    if (
+        base is not None
+        and name.place(side) not in draft.contents
+        and not suspect(draft, name, side)
+        and not stamp_changed(name, side, base)
+    ):
+        remembered = base.entry(side).content
+        if remembered is not None:
+            return remembered
+    return read(draft, name, side)
+
+
+def read(draft: Draft, name: Name, side: Side) -> bytes:
+    """The content of one side as it was read, whatever is remembered of it.
+
+    Raises:
+        Unknown: it must be read first, or it could not be.
+    """
     place = name.place(side)
     found = draft.contents.get(place)
     if isinstance(found, Problem):
         raise Unknown(found)
-    if found is not None:
-        return found
-    if base is not None and not suspect(draft, name, side) and not stamp_changed(name, side, base):
-        remembered = base.entry(side).content
-        if remembered is not None:
-            return remembered
-    draft.wanted.needs[place] = entry
-    raise Unknown
+    if found is None:
+        draft.wanted.needs[place] = name.there(side)
+        raise Unknown
+    return found

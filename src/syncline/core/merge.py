@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from syncline.core import cells, clashes, names, oneway, policy, undone
+from syncline.core import cells, clashes, names, oneway, policy, rot, undone
 from syncline.core.draft import Draft, Name, Unknown, carried, impossible_there, touched
 from syncline.core.model import (
     SIDES,
@@ -129,6 +129,10 @@ def _name(draft: Draft, trees: Trees, merged: Merged, name: Name) -> Fate:
         apart = undone.apart(draft, name)
         if apart is not None and not (undone.of_modes(apart) and left_kind is right_kind):
             return undone.hold(draft, merged, name, apart)
+        if draft.rules.rotten or draft.rules.reread:
+            fate = rot.settle(draft, merged, name)
+            if fate is not None:
+                return fate
         if (left_kind is Kind.LINK or right_kind is Kind.LINK) and _link_impossible(draft, name):
             return draft.hold(merged, name, Hold.WAITING)
         if left_kind is Kind.DIRECTORY and right_kind is Kind.DIRECTORY:

@@ -43,7 +43,7 @@ def decide(draft: Draft, merged: Merged, name: Name) -> Fate:
     base = name.before(Kind.FILE, Kind.LINK)
     if base is None:
         if taken_for_equal(draft, name):
-            return _properties(draft, merged, name, None, unverified=True)
+            return level(draft, merged, name, None, unverified=True)
         return _compared(draft, merged, name, Side.LEFT)
     if base.unverified:
         return _unverified(draft, merged, name, base)
@@ -52,7 +52,7 @@ def decide(draft: Draft, merged: Merged, name: Name) -> Fate:
     if on_left.content or on_right.content:
         changed = Side.LEFT if on_left.content else Side.RIGHT
         return _compared(draft, merged, name, changed, superseded=not on_right.content)
-    return _properties(draft, merged, name, base.left.content)
+    return level(draft, merged, name, base.left.content)
 
 
 def settle_extra(draft: Draft, merged: Merged, name: Name, *, whole: bool = False) -> Fate:
@@ -76,7 +76,7 @@ def _unverified(draft: Draft, merged: Merged, name: Name, base: Agreed) -> Fate:
     """A pair taken for equal unread: both are read before the target is first replaced."""
     if not any(stamp_changed(name, side, base) or suspect(draft, name, side) for side in SIDES):
         if any(mode_changed(draft, name, side, base) for side in SIDES):
-            return _properties(draft, merged, name, None, unverified=True)
+            return level(draft, merged, name, None, unverified=True)
         return draft.agree(merged, name, None, unverified=True)
     at_source = stamp_changed(name, Side.LEFT, base) or not stamp_changed(name, Side.RIGHT, base)
     if at_source and not equal(draft, name):
@@ -87,13 +87,13 @@ def _unverified(draft: Draft, merged: Merged, name: Name, base: Agreed) -> Fate:
 def _compared(draft: Draft, merged: Merged, name: Name, changed: Side, *, superseded: bool = False) -> Fate:
     """Replace the target unless its content is the source's."""
     if equal(draft, name):
-        return _properties(draft, merged, name, content(draft, name, Side.LEFT))
+        return level(draft, merged, name, content(draft, name, Side.LEFT))
     same_kind = name.there(Side.LEFT).kind is name.there(Side.RIGHT).kind
     reason = name.because(changed, Why.CHANGED if same_kind else Why.TYPE_CHANGE)
     return bring(draft, merged, name, Side.LEFT, reason, superseded=superseded)
 
 
-def _properties(draft: Draft, merged: Merged, name: Name, known: bytes | None, *, unverified: bool = False) -> Fate:
+def level(draft: Draft, merged: Merged, name: Name, known: bytes | None, *, unverified: bool = False) -> Fate:
     """Give the target the time and mode of the source; the content already is the same. A link has none."""
     source, target = name.there(Side.LEFT), name.there(Side.RIGHT)
     if source.kind is Kind.FILE:

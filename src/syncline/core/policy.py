@@ -52,7 +52,8 @@ class Rules:
     `minute` is the minute of detection for clash names, local time, YYYYMMDDHHMM. `quick`: a pair of equal size and
     time that is new on both sides is taken for equal without reading it. `reread`: every file is read. `extras`: the
     job is a mirror; None for two ways. `suspects`: places whose content must be read before it is believed. `undone`:
-    the open conflicts that an undo left, by the folded path of the left.
+    the open conflicts that an undo left, by the folded path of the left. `rotten`: places known to hold bytes that
+    nobody wrote there (see `syncline.core.rot`).
     """
 
     policy: Callable[[RelPath, Rule], Policy]
@@ -66,6 +67,7 @@ class Rules:
     extras: Extras | None = None
     suspects: frozenset[tuple[Side, RelPath]] = frozenset()
     undone: Mapping[str, Conflict] = field(default_factory=dict)
+    rotten: frozenset[tuple[Side, RelPath]] = frozenset()
 
     def ability(self, side: Side) -> Ability:
         return self.left if side is Side.LEFT else self.right

@@ -86,13 +86,27 @@ class Merged:
     taken: set[str] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class Rotten:
+    """A held place whose bytes nobody wrote. `path`: how the left side spells it, as a conflict does; `remembered`: the
+    content it had when both sides agreed; `entry`: what stands there, with its content where that was read, None where
+    nothing does any more; `both`: the other side is such a place too; `row`: its directory in the base."""
+
+    path: RelPath
+    remembered: bytes | None
+    entry: Entry | None
+    both: bool
+    row: int | None
+
+
 @dataclass(slots=True)
 class Wanted:
     """What a merge drew up. A path that is not mentioned in `wants` is not touched.
 
     `needs` are contents the merge must know before it can decide: it is run again once they are known.
     `changed` counts, per side, the files whose content is not the remembered one. `together` are the paths of conflicts
-    of an undo on which both sides show the same again.
+    of an undo on which both sides show the same again. `rotten` are the held places whose bytes nobody wrote; `healed`
+    those that are so no more.
     """
 
     wants: dict[Side, dict[RelPath, Want | Gone]] = field(default_factory=lambda: {Side.LEFT: {}, Side.RIGHT: {}})
@@ -103,6 +117,8 @@ class Wanted:
     changed: dict[Side, int] = field(default_factory=lambda: {Side.LEFT: 0, Side.RIGHT: 0})
     seen: dict[Place, Entry] = field(default_factory=dict)
     together: set[RelPath] = field(default_factory=set)
+    rotten: dict[Place, Rotten] = field(default_factory=dict)
+    healed: set[Place] = field(default_factory=set)
 
     def include(self, other: Wanted) -> None:
         """Take over everything that `other` holds."""
@@ -115,6 +131,8 @@ class Wanted:
         self.needs.update(other.needs)
         self.seen.update(other.seen)
         self.together |= other.together
+        self.rotten.update(other.rotten)
+        self.healed |= other.healed
 
 
 Contents = Mapping[Place, "bytes | Problem"]

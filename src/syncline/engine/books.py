@@ -19,6 +19,7 @@ from syncline.core.model import (
     Side,
 )
 from syncline.core.report import Report
+from syncline.engine import suspects
 from syncline.engine.look import Findings
 from syncline.engine.resolve import removed
 from syncline.engine.standing import Standing, claim
@@ -159,6 +160,8 @@ def _note_look(course: Course, record: Remembered, problems: tuple[Problem, ...]
     if {seen.problem for seen in told.of_job(record.id)} != set(problems):
         told.replace(record.id, problems)
     whole = outcome is not Outcome.INTERRUPTED
+    settled = outcome not in (Outcome.INTERRUPTED, Outcome.FAILED)
+    suspects.remember(world.store, record.id, course.findings.wanted, course.findings.suspects, settled=settled)
     Jobs(world.store).change(
         record.id,
         begun=False,

@@ -19,6 +19,7 @@ from syncline.core.model import (
     Counts,
     Event,
     Outcome,
+    Place,
     Plan,
     Problem,
     RelPath,
@@ -41,21 +42,24 @@ from syncline.store.jobs import Job as Remembered
 from syncline.store.jobs import Jobs
 from syncline.store.journal import Journal
 from syncline.store.runs import Runs
+from syncline.store.suspects import Suspects
 
 
 @dataclass(slots=True)
 class Errand:
     """What is to be done: actions in their order, and what is told of them.
 
-    `settles` are the ids of the conflicts that are settled once the actions of a group are done. `touched` are the
-    names of which something is remembered afterwards. `problems` are what could not be drawn up. `done` is called
-    after the run with the groups of which an action was not done.
+    `settles` are the ids of the conflicts that are settled once the actions of a group are done, `healed` the places
+    that hold nobody's bytes no more then. `touched` are the names of which something is remembered afterwards.
+    `problems` are what could not be drawn up. `done` is called after the run with the groups of which an action was not
+    done.
     """
 
     actions: list[Action] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     settles: list[tuple[int, RelPath]] = field(default_factory=list)
+    healed: list[tuple[Place, RelPath]] = field(default_factory=list)
     touched: list[Found] = field(default_factory=list)
     done: Callable[[set[RelPath]], None] = lambda failed: None
 
@@ -87,7 +91,7 @@ def run_errand(job: Job, world: World, ask: Ask, kind: str, draw: Draw) -> Itera
     elif errand.actions:
         yield from _Course(job, world, kind, ground, errand, plan, record, standing, started).carry_out()
     else:
-        _settle(world, errand, set())
+        _settle(job, world, errand, set())
         yield RunStarted(None, plan)
         outcome = Outcome.FAILED if errand.problems else Outcome.DONE
         yield RunFinished(None, outcome, plan.problems, time.monotonic() - started)
@@ -188,7 +192,7 @@ class _Course:
         document = report.head()
         with world.store.transaction():
             amend(self.ground, errand.touched, results, int(world.now().timestamp() * 1e9))
-            _settle(world, errand, failed)
+            _settle(self.job, world, errand, failed)
             Runs(world.store).finish(
                 run,
                 outcome,
@@ -202,11 +206,12 @@ class _Course:
         return finished
 
 
-def _settle(world: World, errand: Errand, failed: set[RelPath]) -> None:
+def _settle(job: Job, world: World, errand: Errand, failed: set[RelPath]) -> None:
     ids = [number for number, group in errand.settles if group not in failed]
     if ids:
         with world.store.transaction():
             Conflicts(world.store).settle(ids)
+            Suspects(world.store, job.id).clear(place for place, group in errand.healed if group not in failed)
 
 
 def _told(report: Report, event: Event) -> Event:

@@ -6,7 +6,7 @@ Looks only where it is asked to, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncline.core import filters, listing, names
 from syncline.core.draft import carried
@@ -36,6 +36,7 @@ from syncline.fs.root import Root
 from syncline.jobs.kind import Job, patterns
 from syncline.scanner.client import remembered, same_file
 from syncline.store.base import BaseStore, Row
+from syncline.store.suspects import Suspects
 
 UNTOUCHABLE = (Kind.SPECIAL, Kind.UNKNOWN, Kind.MOUNT)
 
@@ -45,7 +46,7 @@ class Found:
     """One name: where it is on each side, what stands there, and what is remembered of it.
 
     `row` is the row of the directory it lies in, None where that is not remembered. `agreed` is what both sides last
-    agreed on, None where they did not.
+    agreed on, None where they did not; `before` what they had agreed on until the name was held.
     """
 
     paths: Mapping[Side, RelPath]
@@ -53,6 +54,7 @@ class Found:
     row: Row | None
     key: str
     agreed: Agreed | None
+    before: Agreed | None = None
 
     def place(self, side: Side) -> Place:
         return Place(side, self.paths[side])
@@ -87,6 +89,7 @@ class Ground:
             right=_ability(world.roots[Side.RIGHT]),
         )
         self.fold: Callable[[str], str] = self.rules.fold()
+        self._suspects = {each.place: each for each in Suspects(world.store, job.id).all()}
         self._rows: dict[int | None, dict[str, Row]] = {}
         self._remembered: dict[int, BaseDirectory] = {}
 
@@ -102,7 +105,20 @@ class Ground:
             spelled = agreed.name(side) if agreed is not None else self._spelled(side, folders[side], name)
             paths[side] = names.join(folders[side], spelled)
         entries = {side: self._entry(side, paths[side]) for side in SIDES}
-        return Found(paths, entries, row, key, agreed)
+        held = base.unagreed.get(key)
+        return Found(paths, entries, row, key, agreed, None if held is None else held.before)
+
+    def rotten(self, found: Found) -> list[Side]:
+        """The sides that hold bytes nobody wrote, as far as that is known."""
+        return [side for side in SIDES if (each := self._suspects.get(found.place(side))) and each.remembered]
+
+    def as_sworn(self, found: Found, side: Side) -> Entry:
+        """What stands on a side whose twin is rotten, with the content it must have while nobody wrote to it."""
+        entry, twin = found.entries[side], self._suspects[found.place(side.other)]
+        assert entry is not None
+        known = found.agreed or found.before
+        untouched = known is not None and same_file(known.entry(side), entry)
+        return replace(entry, content=twin.remembered) if untouched else entry
 
     def as_remembered(self, found: Found) -> bool:
         """Whether everything at and below a name stands on both sides as both agreed."""

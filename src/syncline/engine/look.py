@@ -25,6 +25,7 @@ from syncline.core.model import (
 )
 from syncline.core.policy import Ability, Rules
 from syncline.core.trees import Wanted
+from syncline.engine import suspects as suspicion
 from syncline.engine.standing import Standing
 from syncline.engine.world import Ask, World, check_stop
 from syncline.errors import PathError, RootLost
@@ -35,6 +36,7 @@ from syncline.scanner.client import Observed, read_contents
 from syncline.scanner.walk import Scan, walk
 from syncline.store.base import BaseStore
 from syncline.store.conflicts import Conflicts
+from syncline.store.suspects import Suspect, Suspects
 
 WORTH_WAITING_NS = 100_000_000
 """A clock that steps at least this often is waited for, so that no stamp of it can hide a later change."""
@@ -42,7 +44,7 @@ WORTH_WAITING_NS = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """A plan, and what is needed to carry it out and to remember it."""
+    """A plan, and what is needed to carry it out and to remember it. `suspects`: those that were known before."""
 
     plan: Plan
     wanted: Wanted
@@ -50,6 +52,7 @@ class Findings:
     clocks: Clocks
     scope: str
     fold: Callable[[str], str]
+    suspects: tuple[Suspect, ...] = ()
 
 
 def look(
@@ -69,13 +72,17 @@ def look(
     rescope = world.record is not None and not standing.first and world.record.scope != scope
     scans = {side: _scan(world, side, base, ignored, everything=ask.full or rescope, rescope=rescope) for side in SIDES}
     clocks = _wait(world, scans)
-    rules = _rules(job, world, ask, standing, ignored, suspects)
+    known = tuple(Suspects(world.store, job.id).all())
+    rules = replace(
+        _rules(job, world, ask, standing, ignored, suspects | suspicion.doubtful(known)),
+        rotten=suspicion.rotten(known),
+    )
     fold = rules.fold()
     observed = Observed(scans, base, fold)
     wanted = _merge(world, observed, rules)
     actions = _accessible(world, planning.compare(wanted, disposal(job.settings)))
     plan = _plan(job, world, standing, base, scans, observed, wanted, actions)
-    return Findings(plan, wanted, observed, clocks, scope, fold)
+    return Findings(plan, wanted, observed, clocks, scope, fold, known)
 
 
 def _scan(
@@ -187,7 +194,8 @@ def _plan(
     actions: list[Action],
 ) -> Plan:
     conflicts = tuple(sorted(wanted.conflicts, key=lambda conflict: conflict.path))
-    problems = tuple(sorted(set(wanted.problems), key=lambda problem: (problem.place.path, problem.place.side)))
+    told = {*wanted.problems, *suspicion.problems(job, wanted)}
+    problems = tuple(sorted(told, key=lambda problem: (problem.place.path, problem.place.side)))
     identity = planning.plan_id(job.name, actions, conflicts)
     files, size = base.totals()
     counts = _counts(files, observed, wanted)

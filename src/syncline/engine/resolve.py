@@ -157,6 +157,7 @@ def _draw(ground: Ground, recorded: Recorded, keep: Keep, errand: Errand) -> Non
             )
     errand.actions += actions
     errand.touched += touched
+    errand.healed += [(found.place(side), conflict.path) for found in touched for side in ground.rotten(found)]
     errand.settles.append((recorded.id, conflict.path))
     errand.conflicts.append(replace(conflict, kept=kept, clash=None, clash_from=None))
 
@@ -195,9 +196,15 @@ def _of_held(ground: Ground, conflict: Conflict, keep: Keep) -> tuple[list[Actio
         return _of_properties(ground, conflict, found, keep)
     if keep is Keep.BOTH:
         return _both(ground, conflict, found)
+    rotten = ground.rotten(found)
+    if keep is Keep.NEWEST and rotten:
+        told = "is suspect: which version is the newer one says nothing; say --keep left or --keep right"
+        raise PathError(Reason.UNREADABLE, found.paths[Side.LEFT], told)
     side = _newer(ground, conflict) if keep is Keep.NEWEST else Side(keep.value)
     entry, because = found.entries[side], Because(Why.CONFLICT, found.place(side), found.entries[side])
     if entry is not None:
+        if side not in rotten and side.other in rotten:
+            entry = ground.as_sworn(found, side)  # read on the way: a second rotten file does not replace the first
         actions = list(ground.put(found, side.other, found.place(side), entry, because, conflict.path))
     else:
         actions = [ground.trash(found.place(side.other), _there(found, side.other), because, conflict.path)]
@@ -230,7 +237,8 @@ def _both(ground: Ground, conflict: Conflict, found: Found) -> tuple[list[Action
     if left.kind is Kind.DIRECTORY or right.kind is Kind.DIRECTORY:
         side = Side.LEFT if left.kind is Kind.DIRECTORY else Side.RIGHT
     else:
-        side = _newer(ground, conflict)
+        rotten = ground.rotten(found)
+        side = rotten[0].other if len(rotten) == 1 else _newer(ground, conflict)
     loser = side.other
     spelled = ground.free_name(found)
     clash = ground.find(names.join(names.parent(conflict.path), spelled))

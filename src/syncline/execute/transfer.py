@@ -83,7 +83,7 @@ def copy_file(
         found = source.entry(place.path)
         if found is None or found.kind is not Kind.FILE:
             raise PathError(Reason.CHANGED_WHILE_COPIED, place.path, "is not the file any more that was to be copied")
-        seen = found
+        seen = known(found, seen.content) if same_file(seen, found) else found
 
 
 def _copy_once(

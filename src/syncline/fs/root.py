@@ -73,6 +73,10 @@ class Reader(Protocol):
     def blocks(self, size: int = 1 << 20) -> Iterator[bytes]:
         """The content from the start, in blocks of at most `size` bytes. Raises: PathError."""
 
+    def uncached(self) -> None:
+        """Have the content come from the disk rather than from what the system keeps of it in memory, where the system
+        lets itself be asked. Never raises."""
+
     def close(self) -> None: ...
 
 

@@ -58,6 +58,11 @@ class FileReader:
         except OSError as error:
             raise self._translate(error, "could not be read") from error
 
+    def uncached(self) -> None:
+        if hasattr(os, "posix_fadvise"):
+            with suppress(OSError):  # a wish, which some file systems do not know
+                os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:

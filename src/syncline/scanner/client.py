@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -168,17 +168,30 @@ def read_contents(roots: Mapping[Side, Root], needs: Mapping[Place, Entry]) -> I
             yield place, Problem(place, Reason(error.reason), error.detail)
 
 
-def _hash(root: Root, place: Place, expect: Entry) -> bytes:
-    reader = root.open(place.path)
+def hashing(root: Root, path: RelPath, expect: Entry, *, uncached: bool = False) -> Iterator[int | bytes]:
+    """Read a file; yields the bytes of each block that was read, and last the content. `uncached`: from the disk.
+
+    Raises: PathError (changed-while-copied when it is not the file that was seen).
+    """
+    reader = root.open(path)
     try:
+        if uncached:
+            reader.uncached()
         digest = new_digest()
         for block in reader.blocks():
             digest.update(block)
+            yield len(block)
         if not same_file(expect, reader.entry):
-            raise PathError(Reason.CHANGED_WHILE_COPIED, place.path, "changed while it was read")
-        return content_of(digest)
+            raise PathError(Reason.CHANGED_WHILE_COPIED, path, "changed while it was read")
     finally:
         reader.close()
+    yield content_of(digest)
+
+
+def _hash(root: Root, place: Place, expect: Entry) -> bytes:
+    *_, content = hashing(root, place.path, expect)
+    assert isinstance(content, bytes)
+    return content
 
 
 def same_file(expect: Entry, found: Entry | None) -> bool:

@@ -20,7 +20,7 @@ from syncline.store.file import Access
 Clock = Callable[[], datetime]
 T = TypeVar("T")
 
-_TABLES = frozenset({"job", "directory", "run", "action", "conflict", "problem", "approval"})
+_TABLES = frozenset({"job", "directory", "run", "action", "conflict", "problem", "approval", "suspect", "verified"})
 
 _QUICK_CHECK_BYTES = 4_000_000
 """Up to this size the whole database is checked whenever it is opened (2 ms).

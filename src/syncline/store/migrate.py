@@ -10,10 +10,27 @@ from pathlib import Path
 
 from syncline.store import file
 
-VERSION = 1
+VERSION = 2
 """The version that `schema.sql` describes. A step to it stands in STEPS, and a test compares both ways to get there."""
 
-STEPS: Mapping[int, str] = {}
+STEPS: Mapping[int, str] = {
+    1: """
+        CREATE TABLE suspect (
+            job        INTEGER NOT NULL REFERENCES job (key) ON DELETE CASCADE,
+            side       TEXT NOT NULL,
+            path       BLOB NOT NULL,
+            remembered BLOB,
+            entry      TEXT NOT NULL,
+            found      TEXT NOT NULL,
+            PRIMARY KEY (job, side, path)
+        );
+        CREATE TABLE verified (
+            directory INTEGER PRIMARY KEY REFERENCES directory (id) ON DELETE CASCADE,
+            at        TEXT NOT NULL DEFAULT '',
+            upto      BLOB
+        );
+    """,
+}
 """From version n to n + 1: the SQL. Never changed once it was released."""
 
 

@@ -1,4 +1,4 @@
--- The state database, version 1. One per user and host, for all jobs.
+-- The state database, version 2. One per user and host, for all jobs.
 --
 -- It holds observations and a journal, never a queue of intended work. A database that is lost loses no file: the
 -- next run of each job is a first run (union, no deletes).
@@ -133,3 +133,21 @@ CREATE TABLE approval (
 );
 
 CREATE INDEX approval_job ON approval (job);
+
+-- Files whose bytes are not the remembered ones although nobody wrote to them. They are held until a person decides.
+CREATE TABLE suspect (
+    job        INTEGER NOT NULL REFERENCES job (key) ON DELETE CASCADE,
+    side       TEXT NOT NULL,
+    path       BLOB NOT NULL,                    -- on that side
+    remembered BLOB,                             -- the content both sides had agreed on; NULL: they were never read
+    entry      TEXT NOT NULL,                    -- what stands there, with the content that was found (core/wire.py)
+    found      TEXT NOT NULL,                    -- when
+    PRIMARY KEY (job, side, path)
+);
+
+-- How far `verify` has come: one row per directory it has been in.
+CREATE TABLE verified (
+    directory INTEGER PRIMARY KEY REFERENCES directory (id) ON DELETE CASCADE,
+    at        TEXT NOT NULL DEFAULT '',          -- when all files directly in it were last read; empty: never yet
+    upto      BLOB                               -- the name up to which they were read since; NULL: none or all
+);

@@ -237,6 +237,9 @@ class _GatedReader:
     def opened(self) -> Entry:
         return self._reader.opened
 
+    def uncached(self) -> None:
+        self._reader.uncached()
+
     @property
     def entry(self) -> Entry:
         return self._reader.entry
