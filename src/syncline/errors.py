@@ -8,7 +8,8 @@
     ├── RootLocked                 5  another run holds one of the roots
     ├── Interrupted          130/143  a signal stopped the run; what was begun was finished or rolled back
     ├── StateError                 4  the state database cannot be read or written (full disk, permissions)
-    ├── RootLost                   4  a root vanished, was replaced or became read-only while a run was on it
+    ├── RootLost                   4  a root vanished, was replaced, became read-only or does not answer
+    ├── ScanFailed                 4  a process that read a root broke down; nothing was changed
     └── PathError                     one path could not be handled; below the engine this becomes a `Problem`
 
 A failure of one path is data (`syncline.core.model.Problem`); only the failure of a whole run leaves the engine as
@@ -90,7 +91,13 @@ class StateError(SynclineError):
 
 
 class RootLost(SynclineError):
-    """A root vanished, was replaced by something else, or became read-only while a run was on it."""
+    """A root vanished, was replaced by something else, became read-only, or its file system gives no answer."""
+
+    exit_code = 4
+
+
+class ScanFailed(SynclineError):
+    """A process that read a root broke down; what it had not seen is not taken for gone."""
 
     exit_code = 4
 

@@ -17,10 +17,10 @@ from unittest.mock import patch
 
 from syncline.core import cells, draft, guard
 from syncline.core.model import Agreed, Guard, Hold, Kind, Policy, PutFile, RelPath
-from syncline.engine import look
 from syncline.errors import PathError
 from syncline.execute import batches, perform, recover, remember, results, transfer
 from syncline.fs import local, scan
+from syncline.scanner import scan as scanning
 from syncline.store import journal
 
 FAULTS: dict[str, Callable[[ExitStack], None]] = {}
@@ -115,22 +115,18 @@ def trash_name_overwritten(stack: ExitStack) -> None:
 @fault
 def unreadable_taken_for_absent(stack: ExitStack) -> None:
     """What cannot be read counts as not there."""
-    walk: Any = look.walk  # type: ignore[attr-defined]  # replaced where it is used
+    walk: Any = scanning.walk  # type: ignore[attr-defined]  # replaced where it is used
 
-    class Blind:
-        def __init__(self, root: Any) -> None:
-            self._root = root
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._root, name)
-
-        def listing(self, path: RelPath) -> Any:
+    def blind(listing: Any, *args: Any, **named: Any) -> Any:
+        def listed(path: RelPath) -> Any:
             try:
-                return self._root.listing(path)
+                return listing(path)
             except PathError:
                 return None
 
-    swap(stack, look, "walk", lambda root, *args, **named: walk(Blind(root), *args, **named))
+        return walk(listed, *args, **named)
+
+    swap(stack, scanning, "walk", blind)
 
 
 @fault

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TypeVar
 
+from syncline.core import scope as scope_of
 from syncline.core.model import RelPath
 
 T = TypeVar("T")
@@ -18,21 +19,44 @@ LITTER = (".DS_Store", "Thumbs.db", "desktop.ini", ".Trash-*/", "lost+found/", "
 def ignored_by(patterns: Sequence[str]) -> Callable[[RelPath, bool], bool]:
     """A predicate over (path, is a directory). A path below an ignored directory is never asked for: the scan prunes.
 
-    Raises:
-        ValueError: a pattern is not valid; the message names it.
+    The patterns, which must be valid (`check`), are compiled when it is first asked: a run that finds nothing never is.
     """
     if not patterns:
         return _nothing
-    rules = _compile(tuple(patterns))
+    given = tuple(patterns)
 
     def ignored(path: RelPath, directory: bool) -> bool:
-        tested = f"{path}/" if directory else path
-        for include, match in rules:
-            if match(tested):
-                return include
-        return False
+        return scope_of.ignored(_compile(given), f"{path}/" if directory else path)
 
     return ignored
+
+
+@cache
+def expressions(patterns: tuple[str, ...]) -> tuple[tuple[bool, str], ...]:
+    """(ignore?, regular expression) for what these patterns say, the last first: the first that matches decides.
+
+    Raises:
+        ValueError: a pattern is not valid; the message names it.
+    """
+    import re
+
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    runs: list[tuple[bool, list[str]]] = []
+    for pattern in patterns:
+        try:
+            compiled = GitIgnoreSpecPattern(pattern)
+        except ValueError as error:
+            raise ValueError(f"the pattern {pattern!r} is not valid: {error}") from error
+        if compiled.include is None or compiled.regex is None:
+            continue  # a comment or an empty line
+        # pathspec names a group in each expression; many in one would clash
+        expression = re.sub(r"\?P<[^>]+>", "?:", compiled.regex.pattern)
+        if runs and runs[-1][0] is compiled.include:
+            runs[-1][1].append(expression)  # neighbours of one sense are one expression
+        else:
+            runs.append((compiled.include, [expression]))
+    return tuple((sense, "|".join(f"(?:{one})" for one in run)) for sense, run in reversed(runs))
 
 
 def scope(patterns: Sequence[str]) -> str:
@@ -75,24 +99,5 @@ def _nothing(path: RelPath, directory: bool) -> bool:
 
 
 @cache
-def _compile(patterns: tuple[str, ...]) -> tuple[tuple[bool, Callable[[str], object]], ...]:
-    """(ignore?, match) of each pattern, the last first; neighbours of one sense are one expression."""
-    import re
-
-    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
-    runs: list[tuple[bool, list[str]]] = []
-    for pattern in patterns:
-        try:
-            compiled = GitIgnoreSpecPattern(pattern)
-        except ValueError as error:
-            raise ValueError(f"the pattern {pattern!r} is not valid: {error}") from error
-        if compiled.include is None or compiled.regex is None:
-            continue  # a comment or an empty line
-        # pathspec names a group in each expression; many in one would clash
-        expression = re.sub(r"\?P<[^>]+>", "?:", compiled.regex.pattern)
-        if runs and runs[-1][0] is compiled.include:
-            runs[-1][1].append(expression)
-        else:
-            runs.append((compiled.include, [expression]))
-    return tuple((sense, re.compile("|".join(f"(?:{one})" for one in run)).match) for sense, run in reversed(runs))
+def _compile(patterns: tuple[str, ...]) -> scope_of.Rules:
+    return scope_of.compiled(expressions(patterns))

@@ -2,7 +2,7 @@
 
 A listing is the records of one side's names, sorted by name; two listings are equal exactly when their bytes are. The
 *beside* holds what a listing does not: contents known so far, and the names that are not agreed. Stored blobs carry
-a checksum. Imports nothing heavy: the process that reads a root imports this module too.
+a checksum.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from syncline.core.model import Agreed, BaseDirectory, Entry, Hold, Kind, Listing, Unagreed
+from syncline.core.record import CHECKSUM_BYTES as CHECKSUM_BYTES
 from syncline.core.record import RECORD
+from syncline.core.record import same as same
 
-CHECKSUM_BYTES = 8
 _FLAGS = struct.Struct("<B")
 _LENGTH = struct.Struct("<H")
 _COUNT = struct.Struct("<I")
@@ -61,11 +62,6 @@ def unseal(blob: bytes) -> bytes:
     if len(checksum) < CHECKSUM_BYTES or _checksum(payload) != checksum:
         raise Damaged("a stored directory does not carry the checksum it was written with")
     return payload
-
-
-def same(blob: bytes | None, payload: bytes) -> bool:
-    """Whether a stored blob holds exactly this payload."""
-    return blob is not None and len(blob) == len(payload) + CHECKSUM_BYTES and blob.startswith(payload)
 
 
 def subtree_digest(listings: Iterable[tuple[str, bytes]]) -> bytes:

@@ -1,12 +1,16 @@
 """The stored form of one name in a listing, and the names that are ours.
 
 Here and not in `model` or `listing`, because the small process that reads a root imports this module and must not
-pay for more. Nothing but constants belongs here.
+pay for more. Nothing belongs here that makes an object per name.
 """
 
 from __future__ import annotations
 
 import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RECORD = struct.Struct("<BHQqqQH")
 """kind, mode, size, mtime_ns, ctime_ns, inode, length of the name that follows."""
@@ -23,5 +27,23 @@ PRIVATE = ".syncline"
 MARKER = "root.json"
 """The file in the private directory that says which root this is."""
 
+CHECKSUM_BYTES = 8
+"""How many bytes of checksum follow a listing where it is stored."""
+
 LATEST_NS, EARLIEST_NS = (1 << 63) - 1, -(1 << 63)
 """The times a record can hold (years 1677 to 2262). File systems hold later ones: those are read as the last one."""
+
+
+def same(blob: bytes | None, payload: bytes) -> bool:
+    """Whether a stored blob holds exactly this payload."""
+    return blob is not None and len(blob) == len(payload) + CHECKSUM_BYTES and blob.startswith(payload)
+
+
+def kinds(payload: bytes) -> Iterator[tuple[str, int]]:
+    """The names of a packed listing, and what stands there."""
+    position, end, width = 0, len(payload), RECORD.size
+    while position < end:
+        kind, _, _, _, _, _, length = RECORD.unpack_from(payload, position)
+        position += width
+        yield payload[position : position + length].decode("utf-8", "surrogateescape"), kind
+        position += length

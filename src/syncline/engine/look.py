@@ -33,7 +33,7 @@ from syncline.execute.remember import Clocks
 from syncline.fs.root import Root
 from syncline.jobs.kind import Job, disposal, patterns
 from syncline.scanner.client import Observed, read_contents
-from syncline.scanner.walk import Scan, walk
+from syncline.scanner.scan import Scan, Scanning, Task
 from syncline.store.base import BaseStore
 from syncline.store.conflicts import Conflicts
 from syncline.store.suspects import Suspect, Suspects
@@ -70,7 +70,7 @@ def look(
     ignored = filters.ignored_by(patterns(job.settings))
     scope = filters.scope(patterns(job.settings))
     rescope = world.record is not None and not standing.first and world.record.scope != scope
-    scans = {side: _scan(world, side, base, ignored, everything=ask.full or rescope, rescope=rescope) for side in SIDES}
+    scans = _scan(job, world, base, everything=ask.full or rescope, rescope=rescope)
     clocks = _wait(world, scans)
     known = tuple(Suspects(world.store, job.id).all())
     rules = replace(
@@ -85,31 +85,27 @@ def look(
     return Findings(plan, wanted, observed, clocks, scope, fold, known)
 
 
-def _scan(
-    world: World,
-    side: Side,
-    base: BaseStore,
-    ignored: Callable[[RelPath, bool], bool],
-    *,
-    everything: bool,
-    rescope: bool,
-) -> Scan:
-    root = world.roots[side]
-    scan = walk(
-        root,
-        side,
+def _scan(job: Job, world: World, base: BaseStore, *, everything: bool, rescope: bool) -> dict[Side, Scan]:
+    record = world.record
+    task = Task(
+        world.roots,
         base,
-        lambda path: ignored(path, True),
-        lambda: world.stopped() is not None,
+        tuple(patterns(job.settings)),
+        lambda: check_stop(world),
         everything=everything,
         rescope=rescope,
+        moment=None if world.store.write or record is None else (record.generation, record.begun),
     )
+    with Scanning(task) as scanning:
+        scans = scanning.result()
     check_stop(world)
-    if not root.alive():
-        raise RootLost(
-            f"{root.path} went away while it was looked at", hint="connect it again and run once more; nothing was done"
-        )
-    return scan
+    for root in world.roots.values():
+        if not root.alive():
+            raise RootLost(
+                f"{root.path} went away while it was looked at",
+                hint="connect it again and run once more; nothing was done",
+            )
+    return scans
 
 
 def _wait(world: World, scans: dict[Side, Scan]) -> Clocks:

@@ -25,7 +25,7 @@ from syncline.fs.entries import NO_SYMLINKS, apart, as_planned, components, entr
 from syncline.fs.errno_table import translated
 from syncline.fs.fallbacks import NO_LINKS
 from syncline.fs.probe import capabilities_of
-from syncline.fs.root import Capabilities, Space
+from syncline.fs.root import Capabilities, Outside, Space
 from syncline.fs.streams import FileReader, FileWriter
 
 _SAFE = sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT"))
@@ -122,6 +122,9 @@ class PathRoot:
             entries[name] = entry
         below = sorted(name for name, entry in entries.items() if entry.kind is Kind.DIRECTORY)
         return packed.pack(entries), below
+
+    def outside(self) -> Outside | None:
+        return None
 
     def names(self, path: RelPath) -> list[str]:
         names = components(path)

@@ -8,21 +8,15 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import threading
 import time
 from collections.abc import Sequence
 
-from syncline.fs import flags as having
+from syncline.fs.descent import DOWN, PASS, step
 
 _KEPT = 128
 _LEADING = 8192
 _TRUSTED_NS = 50_000_000
-_ATTEMPTS = 3
-
-_DOWN = having.DIRECTORY | having.NOFOLLOW | having.CLOEXEC
-_PASS = _DOWN | getattr(os, "O_PATH", os.O_RDONLY)
-"""With O_PATH a directory that may be searched but not read can still be passed through."""
 
 
 class Directory:
@@ -87,17 +81,17 @@ class Directories:
         directory, depth = (self._root, 0) if afresh else self._nearest(path, len(names), now_ns)
         since_ns = directory.since_ns or now_ns
         for position in range(depth, len(names)):
-            directory = Directory(self._step(directory.fd, names[position], _PASS), since_ns)
+            directory = Directory(self._step(directory.fd, names[position], PASS), since_ns)
             self._keep("/".join(names[: position + 1]) if position + 1 < len(names) else path, directory)
         return directory
 
     def readable(self, names: Sequence[str]) -> Directory:
         """The directory these names lead to, newly opened for reading its names. Raises: as `reach`."""
         if not names:
-            return Directory(self.open_at(".", os.O_RDONLY | _DOWN, self._root), 0)
+            return Directory(self.open_at(".", os.O_RDONLY | DOWN, self._root), 0)
         above = self.reach(names[:-1])
         since_ns = above.since_ns or time.monotonic_ns()
-        directory = Directory(self._step(above.fd, names[-1], os.O_RDONLY | _DOWN), since_ns)
+        directory = Directory(self._step(above.fd, names[-1], os.O_RDONLY | DOWN), since_ns)
         self._keep("/".join(names), directory)
         return directory
 
@@ -127,21 +121,7 @@ class Directories:
                 path = path.rpartition("/")[0]
 
     def _step(self, above: int, name: str, flags: int) -> int:
-        for _ in range(_ATTEMPTS):
-            try:
-                fd = self._opened(above, name, flags)
-            except OSError as error:
-                if error.errno not in (errno.ELOOP, errno.ENOTDIR):
-                    raise
-            else:
-                if os.fstat(fd).st_dev == self._device:
-                    return fd
-                os.close(fd)
-                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), name)
-            # O_DIRECTORY says ENOTDIR for a link too, so what stands there is asked for.
-            if not stat.S_ISDIR(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name)
-        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), name)
+        return step(above, name, flags, self._device, self._opened)
 
     def _opened(self, above: int, name: str, flags: int, mode: int = 0o600) -> int:
         try:

@@ -20,7 +20,7 @@ from syncline.fs import errno_table, fallbacks, flags, locking, syscalls
 from syncline.fs.directories import Directories, Directory
 from syncline.fs.entries import NO_SYMLINKS, apart, as_planned, components, entry_of, link_text, named, regular
 from syncline.fs.probe import HONEST_SYNC, capabilities_of
-from syncline.fs.root import Capabilities, Space
+from syncline.fs.root import Capabilities, Outside, Space
 from syncline.fs.scan import pack_directory
 from syncline.fs.streams import FileReader, FileWriter
 
@@ -118,6 +118,14 @@ class LocalRoot:
             except _ABSENT:
                 return None
             return pack_directory(directory.fd, self._device, stamps=keeps.ctime, inodes=keeps.inode, at_top=not names)
+
+    def outside(self) -> Outside | None:
+        keeps = self._capabilities
+
+        def translated(error: OSError, path: RelPath) -> SynclineError:
+            return self.translated(error, path, "the directory could not be read")
+
+        return Outside(self._fd, self._device, keeps.ctime, keeps.inode, translated, self._abandon)
 
     def names(self, path: RelPath) -> list[str]:
         names = components(path)
@@ -291,6 +299,10 @@ class LocalRoot:
                 self._lock = self._take_lock()
 
     # below: how
+
+    def _abandon(self) -> None:
+        """Leave the lock to the end of this process: closing its file waits for an answer on some file systems."""
+        self._lock = None
 
     def _entry(self, names: tuple[str, ...], *, afresh: bool) -> Entry:
         if not names:

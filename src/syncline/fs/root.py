@@ -9,12 +9,13 @@ conformance suite; a new one must as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from syncline.core.model import Entry, RelPath
 from syncline.core.names import NameRules
+from syncline.errors import SynclineError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,20 @@ class Space:
 
     free_bytes: int
     free_inodes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What another process needs to read a root: an open descriptor of it, its st_dev, and whether ctime and inode mean
+    something there. `translated` makes ours of an error that the process met at a path; `abandon` lets go of a root
+    whose file system does not answer, without asking that any more."""
+
+    fd: int
+    device: int
+    stamps: bool
+    inodes: bool
+    translated: Callable[[OSError, RelPath], SynclineError]
+    abandon: Callable[[], None]
 
 
 class Writer(Protocol):
@@ -119,6 +134,9 @@ class Root(Protocol):
         the plain directories in it, sorted; None when it is surely absent.
 
         Raises: PathError when it could not be read whole."""
+
+    def outside(self) -> Outside | None:
+        """How another process can read the root; None where only this one can."""
 
     def names(self, path: RelPath) -> list[str]:
         """All names in a directory, private ones too; empty when it is absent. Raises: PathError."""

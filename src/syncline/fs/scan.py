@@ -25,14 +25,21 @@ from syncline.core.record import (
     UNKNOWN,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _REGULAR, _DIRECTORY, _LINK = stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK
+_BEAT = 500
 
 
-def pack_directory(fd: int, device: int, *, stamps: bool, inodes: bool, at_top: bool) -> tuple[bytes, list[str]]:
+def pack_directory(
+    fd: int, device: int, *, stamps: bool, inodes: bool, at_top: bool, beat: Callable[[], object] | None = None
+) -> tuple[bytes, list[str]]:
     """The packed listing of an open directory, and the names of the plain directories in it, both sorted by name.
 
     `device` is the st_dev of the root; a directory of another one is a mount. `stamps`, `inodes`: whether ctime and
-    inode mean something here (else 0). `at_top`: this directory is the root.
+    inode mean something here (else 0). `at_top`: this directory is the root. `beat` is called every few names.
 
     A name that vanishes meanwhile is left out; one whose stat fails otherwise stands there as UNKNOWN.
 
@@ -42,49 +49,51 @@ def pack_directory(fd: int, device: int, *, stamps: bool, inodes: bool, at_top: 
     parts: list[bytes] = []
     directories: list[str] = []
     append, pack, look = parts.append, RECORD.pack, os.stat
-    for name in names:
-        encoded = name.encode("utf-8", "surrogateescape")
-        try:
-            status = look(name, dir_fd=fd, follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        except OSError:
-            if not (at_top and name == PRIVATE):
-                append(pack(UNKNOWN, 0, 0, 0, 0, 0, len(encoded)) + encoded)
-            continue
-        mode = status.st_mode
-        form = mode & 0o170000
-        inode = status.st_ino if inodes else 0
-        if form == _DIRECTORY:
-            kind = DIRECTORY if status.st_dev == device else MOUNT
-            if name == PRIVATE:
-                private = at_top or _holds_marker(fd)
-                if private is None:
+    for start in range(0, len(names), _BEAT):
+        if beat is not None:
+            beat()
+        for name in names[start : start + _BEAT]:
+            encoded = name.encode("utf-8", "surrogateescape")
+            try:
+                status = look(name, dir_fd=fd, follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                if not (at_top and name == PRIVATE):
                     append(pack(UNKNOWN, 0, 0, 0, 0, 0, len(encoded)) + encoded)
-                if private is not False:
-                    continue
-            if kind == DIRECTORY:
-                directories.append(name)
-            append(pack(kind, mode & PERMISSIONS, 0, 0, 0, inode, len(encoded)) + encoded)
-            continue
-        if name == PRIVATE and at_top:
-            continue
-        if form == _REGULAR:
-            kind = FILE
-        elif form == _LINK:
-            kind = LINK
-        else:
-            append(pack(SPECIAL, mode & PERMISSIONS, 0, 0, 0, inode, len(encoded)) + encoded)
-            continue
-        mtime_ns = status.st_mtime_ns
-        ctime_ns = status.st_ctime_ns if stamps else 0
-        try:
-            head = pack(kind, mode & PERMISSIONS, status.st_size, mtime_ns, ctime_ns, inode, len(encoded))
-        except struct.error:
-            head = pack(
-                kind, mode & PERMISSIONS, status.st_size, clamped(mtime_ns), clamped(ctime_ns), inode, len(encoded)
-            )
-        append(head + encoded)
+                continue
+            mode = status.st_mode
+            form = mode & 0o170000
+            inode = status.st_ino if inodes else 0
+            if form == _DIRECTORY:
+                kind = DIRECTORY if status.st_dev == device else MOUNT
+                if name == PRIVATE:
+                    private = at_top or _holds_marker(fd)
+                    if private is None:
+                        append(pack(UNKNOWN, 0, 0, 0, 0, 0, len(encoded)) + encoded)
+                    if private is not False:
+                        continue
+                if kind == DIRECTORY:
+                    directories.append(name)
+                append(pack(kind, mode & PERMISSIONS, 0, 0, 0, inode, len(encoded)) + encoded)
+                continue
+            if name == PRIVATE and at_top:
+                continue
+            if form == _REGULAR:
+                kind = FILE
+            elif form == _LINK:
+                kind = LINK
+            else:
+                append(pack(SPECIAL, mode & PERMISSIONS, 0, 0, 0, inode, len(encoded)) + encoded)
+                continue
+            mtime_ns = status.st_mtime_ns
+            ctime_ns = status.st_ctime_ns if stamps else 0
+            try:
+                head = pack(kind, mode & PERMISSIONS, status.st_size, mtime_ns, ctime_ns, inode, len(encoded))
+            except struct.error:
+                mtime_ns, ctime_ns = clamped(mtime_ns), clamped(ctime_ns)
+                head = pack(kind, mode & PERMISSIONS, status.st_size, mtime_ns, ctime_ns, inode, len(encoded))
+            append(head + encoded)
     return b"".join(parts), directories
 
 

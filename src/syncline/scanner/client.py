@@ -24,7 +24,7 @@ from syncline.core.model import (
 from syncline.core.trees import Triple
 from syncline.errors import PathError
 from syncline.fs.root import Root
-from syncline.scanner.walk import Scan, Seen
+from syncline.scanner.scan import Scan, Seen
 from syncline.store.base import BaseStore, Row
 
 

@@ -1,112 +1,96 @@
-"""Walking one root beside what is remembered of it, and reporting only the directories that differ."""
+"""Walking one root beside what is remembered of it, and telling only of the directories that differ.
+
+The one walk there is: it runs in a process of its own where that can be had, else in this one. It imports next to
+nothing, so that that process starts fast.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from syncline.core.record import MOUNT, UNKNOWN, kinds, same
 
-from syncline.core import listing, names
-from syncline.core.model import Frozen, Kind, Reason, RelPath, Side
-from syncline.errors import PathError
-from syncline.fs.root import Root
-from syncline.store.base import BaseStore
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
+    from syncline.store.children import Child
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A directory that differs from what is remembered of this side: its packed listing, None when it is gone."""
+    Listed = tuple[bytes, list[str]] | None
+    Told = tuple[str, int | None, int | None, bytes | bool | Exception | None]
 
-    row: int | None
-    parent_row: int | None
-    look: bytes | Frozen | None
+NOT_SEEN = False
+"""Said of a remembered directory that cannot be seen into: nothing is known of it now, and it is not gone."""
 
-
-@dataclass(slots=True)
-class Scan:
-    """What a walk found. `complete` is false when the root itself could not be read."""
-
-    side: Side
-    changed: dict[RelPath, Seen] = field(default_factory=dict)
-    unseen: set[RelPath] = field(default_factory=set)
-    complete: bool = True
-    empty: bool = True
+_NEW = (None, None, False)
 
 
 def walk(
-    root: Root,
-    side: Side,
-    base: BaseStore,
-    prune: Callable[[RelPath], bool],
-    stop: Callable[[], bool],
+    listing: Callable[[str], Listed],
+    children: Callable[[int | None], dict[str, Child]],
+    prune: Callable[[str], bool],
+    unreadable: type[Exception],
     *,
     everything: bool,
     rescope: bool,
-) -> Scan:
-    """Every directory of `root` whose bytes differ from the remembered ones, and every remembered one that is gone.
+) -> Iterator[Told]:
+    """Every directory whose bytes differ from the remembered ones, and every remembered one that is gone.
 
-    `prune(path)` says that a directory is out of scope; a remembered one is in scope and not asked about, unless the
-    filter changed (`rescope`). `everything` reports all directories. A walk that is stopped is not to be used.
+    Each as (path, row, row of the directory above, what was seen): a packed listing, None when it is surely gone,
+    the error when it could not be read, or `NOT_SEEN`.
+
+    `listing(path)` reads a directory or raises `unreadable`; `children(row)` are the remembered directories in one, in
+    None the root. `prune(path)` says that a directory is out of scope; a remembered one is in scope and not asked
+    about, unless the filter changed (`rescope`). `everything` tells of all directories.
     """
-    scan = Scan(side)
-    top = base.children(side, None).get("", (None, None, False))
-    stack: list[tuple[RelPath, int | None, tuple[int | None, bytes | None, bool]]] = [(names.ROOT, None, top)]
-    while stack and not stop():
-        path, parent_row, (row, blob, attention) = stack.pop()
+    stack = [("", None, *(children(None).get("") or _NEW))]
+    while stack:
+        path, above, row, blob, attention = stack.pop()
         try:
-            found = root.listing(path)
-        except PathError as error:
-            scan.changed[path] = Seen(row, parent_row, Frozen(Reason(error.reason), error.detail))
-            scan.unseen.add(path)
-            scan.complete = scan.complete and bool(path)
+            found = listing(path)
+        except unreadable as error:
+            yield path, row, above, error
             continue
-        known = base.children(side, row) if row is not None else {}
+        known = children(row) if row is not None else {}
         if found is None:
-            scan.changed[path] = Seen(row, parent_row, None)
-            _gone(scan, base, path, row, known)
+            yield path, row, above, None
+            yield from _gone(children, path, row, known)
             continue
         payload, directories = found
-        scan.empty = scan.empty and not payload
-        if everything or attention or not listing.same(blob, payload):
-            scan.changed[path] = Seen(row, parent_row, payload)
+        if everything or attention or not same(blob, payload):
+            yield path, row, above, payload
         for name in directories:
-            below = names.join(path, name)
+            below = f"{path}/{name}" if path else name
             remembered = known.pop(name, None)
             if (remembered is None or rescope) and prune(below):
                 continue
-            stack.append((below, row, remembered or (None, None, False)))
+            stack.append((below, row, *(remembered or _NEW)))
         if known:
-            _missing(scan, base, path, row, payload, known)
-    return scan
+            yield from _missing(children, path, row, payload, known)
 
 
 def _missing(
-    scan: Scan,
-    base: BaseStore,
-    path: RelPath,
+    children: Callable[[int | None], dict[str, Child]],
+    path: str,
     row: int | None,
     payload: bytes,
-    known: dict[str, tuple[int, bytes | None, bool]],
-) -> None:
+    known: dict[str, Child],
+) -> Iterator[Told]:
     """Remembered directories that are no plain directories now: gone, or something that cannot be seen into."""
-    entries = listing.unpack(payload)
+    standing = dict(kinds(payload))
     for name, (child, _, _) in known.items():
-        entry = entries.get(name)
-        below = names.join(path, name)
-        if entry is not None and entry.kind in (Kind.MOUNT, Kind.UNKNOWN):
-            scan.unseen.add(below)
+        below = f"{path}/{name}" if path else name
+        if standing.get(name) in (MOUNT, UNKNOWN):
+            yield below, child, row, NOT_SEEN
         else:
-            scan.changed[below] = Seen(child, row, None)
-            _gone(scan, base, below, child, base.children(scan.side, child))
+            yield below, child, row, None
+            yield from _gone(children, below, child, children(child))
 
 
 def _gone(
-    scan: Scan, base: BaseStore, path: RelPath, row: int | None, known: dict[str, tuple[int, bytes | None, bool]]
-) -> None:
+    children: Callable[[int | None], dict[str, Child]], path: str, row: int | None, known: dict[str, Child]
+) -> Iterator[Told]:
     """Everything that is remembered below a directory is gone with it."""
-    stack = [(names.join(path, name), row, child) for name, (child, _, _) in known.items()]
+    stack = [(f"{path}/{name}" if path else name, row, child) for name, (child, _, _) in known.items()]
     while stack:
-        below, parent_row, child = stack.pop()
-        scan.changed[below] = Seen(child, parent_row, None)
-        stack += [
-            (names.join(below, name), child, inner) for name, (inner, _, _) in base.children(scan.side, child).items()
-        ]
+        below, above, child = stack.pop()
+        yield below, child, above, None
+        stack += [(f"{below}/{name}", child, inner) for name, (inner, _, _) in children(child).items()]

@@ -6,21 +6,17 @@ Sealing and packing is `syncline.core.listing`; nothing here looks into a blob.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncline.core.model import RelPath, Side
 from syncline.core.names import ROOT, join
+from syncline.store import children
 from syncline.store.columns import to_bytes, to_text
 from syncline.store.db import Store
 from syncline.store.jobs import key_of
 
-Child = tuple[int, bytes | None, bool]
-"""Row id, sealed listing of one side, and whether the directory is to be looked at although its bytes are the same."""
-
-_CHILDREN = {
-    Side.LEFT: "SELECT left_name, id, left, attention FROM directory WHERE job = ? AND parent IS ?",
-    Side.RIGHT: "SELECT right_name, id, right, attention FROM directory WHERE job = ? AND parent IS ?",
-}
+if TYPE_CHECKING:
+    from syncline.store.children import Child
 
 _COLUMNS = "id, parent, left_name, right_name, left, right, beside, attention, files, size"
 
@@ -99,14 +95,18 @@ class BaseStore:
         self._store = store
         self._job = key_of(store, job)
 
+    @property
+    def store(self) -> Store:
+        return self._store
+
+    @property
+    def key(self) -> int:
+        """The job's row; 0, to which nothing belongs, for a job that is not remembered."""
+        return self._job
+
     def children(self, side: Side, parent: int | None) -> dict[str, Child]:
         """The directories in a directory, by their name on one side. `parent=None` gives the root, named `""`."""
-        rows = self._store.all(_CHILDREN[side], (self._job, parent))
-        return {
-            name.decode("utf-8", "surrogateescape"): (row, sealed, attention != 0)
-            for name, row, sealed, attention in rows
-            if name is not None
-        }
+        return children.children(self._store.all(children.QUESTION[side.value], (self._job, parent)))
 
     def row(self, id: int) -> Row | None:
         """One directory; None if it is not remembered."""

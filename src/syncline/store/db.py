@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 from syncline.errors import StateError, StateTooNew
 from syncline.store import faults, file, migrate
+from syncline.store.children import PRECAUTIONS
 from syncline.store.file import Access
 
 Clock = Callable[[], datetime]
@@ -48,6 +49,8 @@ class Store:
         self.path = path
         self.write = write
         self.in_memory = False
+        self.address: str | None = None
+        """What another process opens to read the same; None where only this one can."""
         self.notes: list[str] = []
         self._clock = clock
         self._seen: tuple[int, int, int] | None = None
@@ -228,6 +231,7 @@ def _open_to_write(path: str, now: Clock) -> Store:
             connection.close()
             raise
     store = Store(connection, path, now, write=True)
+    store.address = file.address(path, Access.PLAIN)
     store.notes = notes
     return store
 
@@ -315,11 +319,9 @@ def _prepare(connection: sqlite3.Connection, path: str, now: Clock) -> list[str]
 
 
 def _harden(connection: sqlite3.Connection) -> None:
-    """A database may come from anywhere: nothing in its schema is trusted, no code is loaded for it."""
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    connection.execute("PRAGMA mmap_size = 0")  # an I/O error behind a map is a signal that kills, not an error
+    for precaution in PRECAUTIONS:
+        connection.execute(precaution)
 
 
 def _open_to_look(path: str, now: Clock) -> Store:
@@ -328,7 +330,7 @@ def _open_to_look(path: str, now: Clock) -> Store:
         seen, ways = _identity(path), file.ways_to_look(path)
         connection, damage, way = _looking(path, ways)
         if connection is not None:
-            return _to_look(connection, path, now, seen if way is Access.SNAPSHOT else None)
+            return _to_look(connection, path, now, way, seen if way is Access.SNAPSHOT else None)
         if way is Access.SNAPSHOT and (_identity(path) != seen or file.ways_to_look(path) != ways):
             return _open_to_look(path, now)  # a run began meanwhile: that it changes is no damage
     store = _in_memory(path, now)
@@ -355,11 +357,15 @@ def _looking(path: str, ways: tuple[Access, ...]) -> tuple[sqlite3.Connection | 
     raise AssertionError("there is always a way to look")
 
 
-def _to_look(connection: sqlite3.Connection, path: str, now: Clock, seen: tuple[int, int, int] | None) -> Store:
+def _to_look(
+    connection: sqlite3.Connection, path: str, now: Clock, way: Access, seen: tuple[int, int, int] | None
+) -> Store:
     version = migrate.version_of(connection)
+    address: str | None = file.address(path, way)
     try:
         _refuse_newer(path, version)
         if version < migrate.VERSION:
+            address = None  # what is on the disk is not what is read here
             memory = sqlite3.connect(":memory:", isolation_level=None)
             connection.backup(memory)
             migrate.upgrade(memory)
@@ -374,6 +380,7 @@ def _to_look(connection: sqlite3.Connection, path: str, now: Clock, seen: tuple[
         raise
     store = Store(connection, path, now, write=False)
     store._seen = seen
+    store.address = address
     return store
 
 

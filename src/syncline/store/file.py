@@ -49,8 +49,12 @@ def empty_or_missing(path: str) -> str | None:
 
 def connect(path: str, access: Access) -> sqlite3.Connection:
     """A connection in autocommit mode to a file that is there. Raises: sqlite3.Error."""
-    address = f"file:{quote(os.fsencode(os.path.abspath(path)))}?{access.value}"
-    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0, cached_statements=256)
+    return sqlite3.connect(address(path, access), uri=True, isolation_level=None, timeout=5.0, cached_statements=256)
+
+
+def address(path: str, access: Access) -> str:
+    """How SQLite is told to open a file in one of these ways."""
+    return f"file:{quote(os.fsencode(os.path.abspath(path)))}?{access.value}"
 
 
 def ways_to_look(path: str) -> tuple[Access, ...]:

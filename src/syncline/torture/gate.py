@@ -15,7 +15,7 @@ from typing import Any
 
 from syncline.core.model import Entry, RelPath, Side
 from syncline.fs.errno_table import translated
-from syncline.fs.root import Capabilities, Reader, Root, Space, Writer
+from syncline.fs.root import Capabilities, Outside, Reader, Root, Space, Writer
 
 STATE = "state"
 """Where a step happens that concerns no root."""
@@ -151,6 +151,9 @@ class GatedRoot:
     def listing(self, path: RelPath) -> tuple[bytes, list[str]] | None:
         self._read("listing", path)
         return self._root.listing(path)
+
+    def outside(self) -> Outside | None:
+        return None  # another process would pass by the gate
 
     def names(self, path: RelPath) -> list[str]:
         self._read("names", path)
