@@ -40,6 +40,22 @@ def test_what_a_root_cannot_hold_is_said_with_the_character(name: str, obstacle:
     assert found is None if obstacle is None else found is not None and obstacle in found
 
 
+@pytest.mark.parametrize(
+    ("name", "rules", "obstacle"),
+    [
+        ("plain", NameRules(ascii_only=True), None),
+        ("caf\u00e9", NameRules(ascii_only=True), "'\u00e9'"),
+        ("\u00e9" * 255, NameRules(max_bytes=765, max_units=255), None),
+        ("\u00e9" * 256, NameRules(max_bytes=765, max_units=255), "255 characters"),
+        ("\U0001f600" * 127, NameRules(max_bytes=765, max_units=255), None),
+        ("\U0001f600" * 128, NameRules(max_bytes=765, max_units=255), "255 characters"),
+    ],
+)
+def test_what_a_trial_finds_is_said_too(name: str, rules: NameRules, obstacle: str | None) -> None:
+    found = names.impossible(name, rules)
+    assert found is None if obstacle is None else found is not None and obstacle in found
+
+
 @pytest.mark.parametrize("name", ["a:b", "dot.", "con", "tab\t", "bad\udcff", "\n"])
 def test_a_root_without_demands_holds_anything(name: str) -> None:
     assert names.impossible(name, NameRules()) is None
@@ -51,6 +67,11 @@ def test_a_root_without_demands_holds_anything(name: str) -> None:
         (NameRules(), NameRules(), "a", "A", False),
         (NameRules(), NameRules(fold_case=True), "a", "A", True),
         (NameRules(fold_case=True), NameRules(), "STRASSE", "straße", True),
+        (NameRules(fold_case=True, simple_case=True), NameRules(), "STRASSE", "straße", False),
+        (NameRules(fold_case=True, simple_case=True), NameRules(), "STRAßE", "straße", True),
+        (NameRules(fold_case=True, simple_case=True), NameRules(), "ᾀ", "ᾈ", True),
+        (NameRules(fold_case=True, simple_case=True), NameRules(), "ς", "Σ", True),
+        (NameRules(fold_case=True, simple_case=True), NameRules(fold_case=True), "STRASSE", "straße", True),
         (NameRules(), NameRules(fold_unicode=True), "é", "e\u0301", True),
         (NameRules(), NameRules(fold_unicode=True), "é", "É", False),
         (NameRules(), NameRules(fold_case=True), "é", "e\u0301", False),

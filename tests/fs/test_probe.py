@@ -53,9 +53,12 @@ def test_a_trial_clears_what_a_killed_one_left(place):
     os.mkdir(place)
     root = LocalRoot(place)
     root.lock()
-    stale = join(STAGING, f"new-probe-{os.getpid()}")
-    root.make_directory(stale)
-    put(root, f"{stale}/one")
+    for number in (os.getpid(), 1):
+        stale = join(STAGING, f"new-probe-{number}")
+        root.make_directory(stale)
+        put(root, f"{stale}/one")
+        root.make_directory(join(stale, "inner"))
+        put(root, f"{stale}/inner/two")
     assert probe(root).exchange
     assert root.names(STAGING) == []
     root.close()

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from syncline.core.model import RelPath
 
@@ -19,7 +20,10 @@ _DOUBLE_SUFFIX = (".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz", ".tar
 
 @dataclass(frozen=True, slots=True)
 class NameRules:
-    """What a root demands of a name. `forbidden` are characters, `max_bytes` the longest encoded name."""
+    """What a root demands of a name. `forbidden` are characters, `max_bytes` the longest encoded name, `max_units` the
+    longest in UTF-16 units, where those are what the root counts. `simple_case`: where case is folded, each character
+    is by itself, so that `\u00df` is not `ss`.
+    """
 
     fold_case: bool = False
     fold_unicode: bool = False
@@ -28,6 +32,9 @@ class NameRules:
     reserved: bool = False
     max_bytes: int = 255
     utf8_only: bool = False
+    ascii_only: bool = False
+    max_units: int | None = None
+    simple_case: bool = False
 
 
 def join(directory: RelPath, name: str) -> RelPath:
@@ -60,11 +67,12 @@ def folding(left: NameRules, right: NameRules) -> Callable[[str], str]:
     form = left.fold_unicode or right.fold_unicode
     if not case and not form:
         return _itself
+    folded = str.casefold if any(rules.fold_case and not rules.simple_case for rules in (left, right)) else _simple_case
 
     def fold(name: str) -> str:
         if form:
             name = unicodedata.normalize("NFC", name)
-        return name.casefold() if case else name
+        return folded(name) if case else name
 
     return fold
 
@@ -73,6 +81,8 @@ def impossible(name: str, rules: NameRules) -> str | None:
     """Why a root cannot hold `name`, with the character that is in the way; None if it can."""
     if len(_encoded(name)) > rules.max_bytes:
         return f"the name is longer than {rules.max_bytes} bytes"
+    if rules.max_units is not None and len(name.encode("utf-16-le", "surrogatepass")) > 2 * rules.max_units:
+        return f"the name is longer than {rules.max_units} characters"
     for character in name if rules.forbidden else "":
         if character in rules.forbidden or ord(character) < 32:
             return f"the character {printable(character)!r} is not allowed there"
@@ -82,6 +92,9 @@ def impossible(name: str, rules: NameRules) -> str | None:
         return "the name is reserved by the system there"
     if rules.utf8_only and any("\udc80" <= character <= "\udcff" for character in name):
         return "the name is not valid UTF-8"
+    if rules.ascii_only and not name.isascii():
+        foreign = next(character for character in name if not character.isascii())
+        return f"the character {printable(foreign)!r} is not allowed there"
     return None
 
 
@@ -110,6 +123,21 @@ def printable(text: str) -> str:
 
 def _itself(name: str) -> str:
     return name
+
+
+def _simple_case(name: str) -> str:
+    """Folded character by character, as the tables of FAT, exFAT and NTFS do it."""
+    if name.isascii():
+        return name.lower()
+    return "".join(map(_folded, name))
+
+
+@cache
+def _folded(character: str) -> str:
+    for folded in (character.casefold(), character.lower()):
+        if len(folded) == 1:
+            return folded
+    return character
 
 
 def _encoded(name: str) -> bytes:

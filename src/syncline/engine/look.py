@@ -115,7 +115,11 @@ def _wait(world: World, scans: dict[Side, Scan]) -> Clocks:
     if quick and any(scans[side].changed for side in SIDES):
         time.sleep(max(quick) / 1e9)
     left = {side: step if step >= WORTH_WAITING_NS else 0 for side, step in steps.items()}
-    return Clocks(int(world.now().timestamp() * 1e9), left)
+
+    def now_ns() -> int:
+        return int(world.now().timestamp() * 1e9)
+
+    return Clocks(now_ns(), left, now_ns)
 
 
 def _rules(

@@ -28,19 +28,21 @@ from syncline.store.base import BaseStore, Row
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """When the scan ended, and how finely each root keeps times: a stamp younger than that hides later changes.
+    """When the scan ended, what time it is, and how finely each root keeps times: a stamp younger than that when it was
+    read hides later changes.
 
     A root whose clock was waited for has a step of 0 here.
     """
 
     scanned_ns: int
     step_ns: Mapping[Side, int]
+    now_ns: Callable[[], int]
 
     def racy(self, side: Side, entry: Entry) -> bool:
-        """Whether a further change of a file could hide behind its stamp."""
+        """Whether a further change of a file could hide behind its stamp; so it is with what this run wrote, too."""
         if not self.step_ns[side] or entry.kind is not Kind.FILE:
             return False
-        return 0 <= self.scanned_ns - (entry.ctime_ns or entry.mtime_ns) < self.step_ns[side]
+        return self.scanned_ns - self.step_ns[side] < (entry.ctime_ns or entry.mtime_ns) <= self.now_ns()
 
 
 class Memory:
@@ -198,7 +200,6 @@ class Memory:
         """Which names both sides agree on, and why the others are not agreed."""
         agreed: dict[str, Agreed] = {}
         unagreed: dict[str, Unagreed] = {}
-        ours = {side: self._results.changes(side, directory.at.path(side)) for side in SIDES}
         todo = {side: self._results.open_names(side, directory.at.path(side)) for side in SIDES}
         on_left = {self._fold(name): name for name in left}
         on_right = {self._fold(name): name for name in right}
@@ -225,9 +226,8 @@ class Memory:
                 known(one, content),
                 known(two, content),
                 unverified=one.kind is Kind.FILE and content is None,
-                # our own writes are known to be complete
-                racy_left=left_name not in ours[Side.LEFT] and self._clocks.racy(Side.LEFT, one),
-                racy_right=right_name not in ours[Side.RIGHT] and self._clocks.racy(Side.RIGHT, two),
+                racy_left=self._clocks.racy(Side.LEFT, one),
+                racy_right=self._clocks.racy(Side.RIGHT, two),
             )
         return BaseDirectory(agreed, unagreed)
 

@@ -9,9 +9,9 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from syncline.core.model import RelPath
+from syncline.core.model import Kind, RelPath
 from syncline.core.names import NameRules, join
-from syncline.errors import PathError
+from syncline.errors import PathError, RunRefused
 from syncline.fs.locking import DIRECTORY, STAGING
 from syncline.fs.root import Capabilities, Root
 
@@ -19,7 +19,8 @@ HONEST_SYNC = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "t
 """File systems of this machine for which syncfs flushes everything and tells of every failure."""
 
 _DOS_FORBIDDEN = '"*/:<>?\\|'
-_DOS = NameRules(fold_case=True, forbidden=_DOS_FORBIDDEN, trailing_dot_space=False)
+_FOLDED = NameRules(fold_case=True, simple_case=True)
+_DOS = replace(_FOLDED, forbidden=_DOS_FORBIDDEN, trailing_dot_space=False)
 _WINDOWS = replace(_DOS, reserved=True)
 _STRONG = Capabilities()
 _COARSE = replace(_STRONG, granularity_ns=1_000_000_000)
@@ -35,11 +36,11 @@ _TABLE = {
     "msdos": replace(_FAT, granularity_ns=2_000_000_000),
     "exfat": replace(_FAT, granularity_ns=2_000_000_000),
     # ntfs-3g and exfat by FUSE look alike; two names are taken for one rather than one lost in the other.
-    "fuseblk": replace(_NETWORK, mode=False, granularity_ns=2_000_000_000, names=NameRules(fold_case=True)),
-    "ntfs": replace(_NETWORK, mode=False, names=NameRules(fold_case=True)),
-    "ntfs3": replace(_NETWORK, mode=False, names=NameRules(fold_case=True)),
-    "cifs": replace(_NETWORK, mode=False, names=NameRules(fold_case=True, forbidden=_DOS_FORBIDDEN)),
-    "smb3": replace(_NETWORK, mode=False, names=NameRules(fold_case=True, forbidden=_DOS_FORBIDDEN)),
+    "fuseblk": replace(_NETWORK, mode=False, granularity_ns=2_000_000_000, names=_FOLDED),
+    "ntfs": replace(_NETWORK, mode=False, names=_FOLDED),
+    "ntfs3": replace(_NETWORK, mode=False, names=_FOLDED),
+    "cifs": replace(_NETWORK, mode=False, names=replace(_FOLDED, forbidden=_DOS_FORBIDDEN)),
+    "smb3": replace(_NETWORK, mode=False, names=replace(_FOLDED, forbidden=_DOS_FORBIDDEN)),
     "nfs": _NETWORK,
     "nfs4": _NETWORK,
 }
@@ -54,6 +55,14 @@ _ELSEWHERE = {
 
 _STABLE_ID = frozenset({"btrfs", "ext2", "ext3", "ext4"})
 """Types whose statfs id is made from their UUID; others make it from the device number, or anew for each mount."""
+
+_TRIAL = "new-probe-"
+_SEPARATOR = "/"
+_LONGEST_BYTES = (255, 143, 100)
+"""Of names, in bytes: nearly everywhere; eCryptfs; something still stranger."""
+
+_WIDE = 200
+"""So many characters of two bytes are more than 255 bytes, and are fewer than 255 characters."""
 
 _ODD_TIME_NS = 1_600_000_001_123_456_789
 _STEPS_NS = (2_000_000_000, 1_000_000_000)
@@ -98,13 +107,15 @@ def probe(root: Root) -> Capabilities:
 
     Whether inodes and ctime can be trusted is not to be seen in one mount: for them the table's word stands.
 
-    Raises: PathError where not even a file can be made there.
+    Raises: PathError where not even a file can be made there, RunRefused where the file system itself loses files.
     """
     for private in (DIRECTORY, STAGING):
         if root.entry(private) is None:
             root.make_directory(private)
-    trial = join(STAGING, f"new-probe-{os.getpid()}")
-    _clear(root, trial)
+    for left in root.names(STAGING):
+        if left.startswith(_TRIAL):
+            _clear(root, join(STAGING, left))  # a run was killed in the middle of its trial
+    trial = join(STAGING, f"{_TRIAL}{os.getpid()}")
     root.make_directory(trial)
     try:
         return _tried(root, trial)
@@ -117,6 +128,7 @@ def _tried(root: Root, trial: RelPath) -> Capabilities:
     one, two = join(trial, "one"), join(trial, "two")
     _put(root, one, b"1")
     _put(root, two, b"22")
+    _keep_what_is_inside(root, trial)
     return replace(
         known,
         exchange=_works(lambda: _exchanges(root, one, two)),
@@ -125,14 +137,64 @@ def _tried(root: Root, trial: RelPath) -> Capabilities:
         symlinks=_works(lambda: root.make_link(join(trial, "link"), b"../two").content is None),
         mode=known.mode and _works(lambda: _keeps_modes(root, two)),
         granularity_ns=max(known.granularity_ns, _step_ns(root, join(trial, "time"))),
-        names=replace(
-            known.names,
-            fold_case=_works(lambda: _folds(root, join(trial, "Case"), join(trial, "cASE"))),
-            fold_unicode=_works(
-                lambda: _folds(root, *(join(trial, unicodedata.normalize(form, "é")) for form in ("NFC", "NFD")))
-            ),
-        ),
+        names=_names(root, trial),
     )
+
+
+def _keep_what_is_inside(root: Root, trial: RelPath) -> None:
+    """Nothing, where a renamed directory still holds what was in it. Drivers were seen that lose it.
+
+    Raises: RunRefused.
+    """
+    before, after = join(trial, "before"), join(trial, "after")
+    root.make_directory(before)
+    _put(root, join(before, "inner"), b"1")
+    root.rename(before, after)
+    found = root.entry(join(after, "inner"))
+    if found is None or found.size != 1 or root.names(after) != ["inner"]:
+        raise RunRefused(
+            f"{root.path}: the driver of its file system loses what is in a folder that is renamed",
+            hint="mount it with another driver (the kernel's own, if it has one); nothing was done",
+        )
+
+
+def _names(root: Root, trial: RelPath) -> NameRules:
+    """What names the root takes and which it takes for one. What is known to be refused is not tried, and stays so."""
+    known = root.capabilities.names
+
+    def takes(name: str) -> bool:
+        return _works(lambda: _takes(root, trial, name))
+
+    def one_name(one: str, other: str) -> bool:
+        return _works(lambda: _folds(root, join(trial, one), join(trial, other)))
+
+    tried = [character for character in _DOS_FORBIDDEN if character not in known.forbidden + _SEPARATOR]
+    if tried and takes(f"all{''.join(tried)}of them"):
+        tried = []
+    refused = {character for character in tried if not takes(f"with{character}")}
+    ascii_only = not takes("\u00e9")
+    fold_case = one_name("Case", "cASE")
+    wide = not ascii_only and takes("\u00e9" * _WIDE)
+    return replace(
+        known,
+        fold_case=fold_case,
+        simple_case=fold_case and not one_name("\u00df", "ss"),
+        fold_unicode=one_name(*(unicodedata.normalize(form, "e\u0301x") for form in ("NFC", "NFD"))),
+        forbidden="".join(sorted(refused.union(known.forbidden))),
+        trailing_dot_space=takes("dot.") and takes("blank "),
+        reserved=not takes("nul"),
+        utf8_only=not takes("\udcff"),
+        ascii_only=ascii_only,
+        max_bytes=3 * 255 if wide else next((size for size in _LONGEST_BYTES if takes("n" * size)), known.max_bytes),
+        max_units=255 if wide else known.max_units,
+    )
+
+
+def _takes(root: Root, trial: RelPath, name: str) -> bool:
+    """Whether a name comes back as it was given, its Unicode form apart."""
+    _put(root, join(trial, name), b"")
+    wanted = unicodedata.normalize("NFC", name)
+    return any(unicodedata.normalize("NFC", found) == wanted for found in root.names(trial))
 
 
 def _works(trial: Callable[[], bool]) -> bool:
@@ -193,7 +255,12 @@ def _put(root: Root, path: RelPath, data: bytes) -> None:
 
 def _clear(root: Root, trial: RelPath) -> None:
     for name in root.names(trial):
-        root.remove(join(trial, name))
+        path = join(trial, name)
+        entry = root.entry(path)
+        if entry is not None and entry.kind is Kind.DIRECTORY:
+            _clear(root, path)
+        else:
+            root.remove(path)
     if root.entry(trial) is not None:
         root.remove_directory(trial)
 
