@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.plugins import plant
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 CHANGES = (
@@ -101,7 +103,7 @@ def forks() -> Iterator[Forks]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.e2e.forks"],
         cwd=REPOSITORY,
-        env=environment(),
+        env={**environment(), **{name: value for name, value in os.environ.items() if name == plant.NAME}},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -197,6 +199,11 @@ def main() -> None:
     from syncline import compose, engine, queries  # noqa: F401  so that children need not
     from syncline.cli import ask, jobs, progress, run, running, show, sync, terminal  # noqa: F401
 
+    with plant.planted_here():
+        _serve()
+
+
+def _serve() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as log:

@@ -16,7 +16,7 @@ from syncline.torture import oracle, play
 from syncline.torture.case import CHANGING, ERRORS, LOOKING, Case
 from syncline.torture.gate import Fault, Gate
 from syncline.torture.oracle import Ran
-from syncline.torture.play import World, run_here
+from syncline.torture.play import RUN, World, run_here
 from syncline.torture.users import Users
 
 SCENE: tuple[list[Any], ...] = (
@@ -74,7 +74,7 @@ class Scene:
                 self.users.act(list(op))
 
     def run(self, gate: Gate) -> Ran:
-        ran = run_here(self.world, gate, None, False)
+        ran = run_here(self.world, gate, RUN)
         self.world.close()
         return ran
 

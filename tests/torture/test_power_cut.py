@@ -22,7 +22,7 @@ from syncline.torture import oracle
 from syncline.torture.case import Case
 from syncline.torture.gate import Gate
 from syncline.torture.oracle import Sight
-from syncline.torture.play import World, run_here
+from syncline.torture.play import RUN, World, run_here
 from syncline.torture.users import Users
 
 pytestmark = pytest.mark.root
@@ -97,7 +97,7 @@ def begin(top: str) -> World:
 
 
 def run(world: World, gate: Gate) -> None:
-    ran = run_here(world, gate, None, False)
+    ran = run_here(world, gate, RUN)
     world.close()
     assert ran.good, (ran.outcome, ran.error, ran.said)
 
@@ -139,7 +139,7 @@ def after(world: World, before: Sight, step: int) -> None:
         oracle.nothing_lost(before.contents(), sight, ledger)
         oracle.no_wrong_delete(sight, ledger, both=True)
         oracle.in_step(sight, (), quick=False)
-        again = run_here(world, Gate(), None, False)
+        again = run_here(world, Gate(), RUN)
         world.close()
         assert again.acts == 0
     except oracle.Broken as broken:

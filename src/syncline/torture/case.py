@@ -4,13 +4,15 @@ An operation is a list whose first member is its name. What it cannot do in the 
 that any part of a case is a case. `s` is a side, `p` and `q` paths; a user's operations come first.
 
     write s p size     sneak s p (same size, time put back)   rewrite s p (same size)    grow s p    touch s p
-    chmod s p mode
+    chmod s p mode     date s p second (of its time)          clock seconds (it is set forward or back)
     delete s p         move s p q                             swap s p q                 mkdir s p   link s p target
     hardlink s p q     fifo s p                               wipe s                     bulk s n    thin s n
     sync how           how: {}, {"crash": k}, {"edit": [k, operation]} (before the k-th call), {"late": [k, operation]}
                        (before the k-th call that changes something), {"beside": [kind, n, operation]} (before the
                        n-th call of that kind; its side and path are @side and @path),
                        {"fault": [kind, n, error, lasting]}
+    resolve keep n how (the n-th open conflict; 0: all)   put-back n p how (the n-th of the trash, as p)
+    empty how (the trash)
     plan               lose  keep  restore  garble how n (the state)   unmark s (its marker)      set option value
 """
 
@@ -52,9 +54,14 @@ SIDES = ("left", "right")
 SIZES = (24, 24, 24, 25, 4096)
 LARGE = (1 << 20) + 1
 MODES = (0o644, 0o600, 0o640, 0o755)
+DATES = (-1, 0, 86_400, 2**31 + 5, 2**33)
+"""Before 1970, at its beginning, on its second day, beyond what 32 bits hold, in 2242."""
+JUMPS = (-315_360_000, -3600, 3600, 315_360_000)
+"""An hour and ten years, back and forth."""
 ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOENT", "ESTALE", "EMFILE", "EROFS")
 LOOKING = ("listing", "listing", "listing", "entry", "open", "read", "read-link", "names")
 CHANGING = ("create", "write", "finish", "rename", "exchange", "make-directory", "make-link", "set-properties", "flush")
+KEEPS = ("left", "right", "both", "newest")
 POLICIES = ("keep-both", "newest", "oldest", "largest", "left", "right", "hold")
 
 
@@ -111,6 +118,8 @@ class _Draw:
             for _ in range(chance.randint(1, 6)):
                 ops += self._conflict() if chance.random() < 0.15 else [self._edit()]
             ops += self._engine(layer)
+            if chance.random() < 0.2:
+                ops += self._errand(layer)
         return Case(seed, layer, kind, options, tuple(ops), chance.choice((None, None, None, 1, 2)))
 
     def _conflict(self) -> list[Op]:
@@ -163,6 +172,7 @@ class _Draw:
                 "sneak",
                 "grow",
                 "touch",
+                "date",
                 "chmod",
                 "delete",
                 "move",
@@ -171,11 +181,13 @@ class _Draw:
                 "fifo",
                 "wipe",
             ),
-            (25, 8, 5, 5, 4, 6, 16, 14, 4, 2, 2, 1),
+            (25, 8, 5, 5, 4, 3, 6, 16, 14, 4, 2, 2, 1),
         )[0]
         match what:
             case "create":
                 return self._creation()
+            case "date":
+                return ["date", side, name, chance.choice(DATES)]
             case "chmod":
                 return ["chmod", side, name, chance.choice(MODES)]
             case "move" | "swap" | "hardlink":
@@ -205,6 +217,28 @@ class _Draw:
             return [["sync", {"fault": fault}]]
         return self._upset()
 
+    def _errand(self, layer: str) -> list[Op]:
+        """What a person asks for by name, mostly after a good run, and what befalls it."""
+        chance = self.chance
+        drawn = chance.random()
+        if layer == "L3":
+            how: dict[str, Any] = {"crash": chance.randint(150, 400)} if drawn < 0.3 else {}
+        elif drawn < 0.5:
+            how = {}
+        elif drawn < 0.8 or layer == "L2":
+            how = {"crash": chance.randint(1, 40)}
+        elif drawn < 0.9:
+            how = self._disturbed()
+        else:
+            how = {"fault": [chance.choice(LOOKING + CHANGING), chance.randint(1, 12), chance.choice(ERRORS), False]}
+        number = chance.randint(0, 5)
+        what: Sequence[Op] = (
+            ["resolve", chance.choice(KEEPS), number, how],
+            ["put-back", number, self._name() if chance.random() < 0.6 else "", how],
+            ["empty", how],
+        )
+        return [*([["sync", {}]] if chance.random() < 0.6 else []), chance.choices(what, (3, 3, 1))[0]]
+
     def _disturbed(self) -> dict[str, Any]:
         """A user edits while the engine runs: at any call, before a change, or beside a call of one kind."""
         chance = self.chance
@@ -233,6 +267,11 @@ class _Draw:
         chance = self.chance
         return chance.randint(17, 48) if chance.random() < 0.7 else int(2 ** (chance.random() * 6.5))
 
+    def _rule(self) -> dict[str, Any]:
+        chance = self.chance
+        rule = chance.choice(("changed_both", "created_both"))
+        return {"match": chance.choice(("a", "d/", "/b", "*.gz", "d/*")), rule: chance.choice(POLICIES)}
+
     def _upset(self) -> list[Op]:
         chance = self.chance
         upsets: Sequence[list[Op]] = (
@@ -247,5 +286,9 @@ class _Draw:
             [["set", "ignore", [chance.choice(("a", "d/", "*.gz", "d/e"))]], ["sync", {}], self._edit(), ["sync", {}]],
             [["set", "ignore", ["a", "d/"]], ["sync", {}], self._edit(), ["set", "ignore", []], ["sync", {}]],
             [["set", "changed_both", chance.choice(POLICIES)], ["sync", {}]],
+            [["set", "rules", [self._rule()]], *self._conflict(), ["sync", {}], ["set", "rules", [self._rule()]]],
+            [["clock", chance.choice(JUMPS)], ["sync", {}], self._edit()],
+            [["sync", {"late": [self._moment(), ["clock", chance.choice(JUMPS)]]}]],
+            [["wipe", self._side()], ["sync", {"crash": self._moment()} if chance.random() < 0.5 else {}]],
         )
         return list(chance.choice(upsets))

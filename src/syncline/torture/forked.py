@@ -11,21 +11,25 @@ import subprocess
 import sys
 
 from syncline.core.model import Outcome
+from syncline.torture import errands
 from syncline.torture.gate import Gate
 from syncline.torture.oracle import Ran
-from syncline.torture.play import World, run_here
+from syncline.torture.play import Order, World, run_here
+
+USAGE = 2
+"""The exit code for what cannot be asked for."""
 
 _TOKENS_OF_A_CHILD = 16
 
 
-def run_forked(world: World, gate: Gate, approve: str | None, adopt: bool) -> Ran:
+def run_forked(world: World, gate: Gate, order: Order) -> Ran:
     """Let the engine run in a forked child, which the gate kills with SIGKILL."""
     world.close()
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _in_child(world, gate, approve, adopt, writing)
+        _in_child(world, gate, order, writing)
     os.close(writing)
     world.runs += _TOKENS_OF_A_CHILD
     with os.fdopen(reading, "rb") as stream:
@@ -42,11 +46,11 @@ def run_forked(world: World, gate: Gate, approve: str | None, adopt: bool) -> Ra
     return ran
 
 
-def _in_child(world: World, gate: Gate, approve: str | None, adopt: bool, writing: int) -> None:
+def _in_child(world: World, gate: Gate, order: Order, writing: int) -> None:
     code = 1
     try:
         gate.death = lambda: os.kill(os.getpid(), signal.SIGKILL)
-        ran = run_here(world, gate, approve, adopt)
+        ran = run_here(world, gate, order)
         world.close()
         with os.fdopen(writing, "wb") as stream:
             stream.write(pickle.dumps(ran))
@@ -59,17 +63,10 @@ def _in_child(world: World, gate: Gate, approve: str | None, adopt: bool, writin
         os._exit(code)
 
 
-def run_spawned(world: World, gate: Gate, approve: str | None, adopt: bool) -> Ran:
+def run_spawned(world: World, gate: Gate, order: Order) -> Ran:
     """Let the installed command run; `gate.crash` is the time in milliseconds after which it is killed."""
     world.close()
-    verb = "mirror" if world.case.kind == "mirror" else "sync"
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in world.options.items() if name != "compare"]
-    if verb == "sync":
-        options.append(f"--compare={world.options.get('compare', 'quick')}")
-    if approve is not None:
-        options.append(f"--approve={approve}")
-    folders = [world.users.root("left"), world.users.root("right")]
-    command = [sys.executable, "-m", "syncline", "--state-dir", world.state, verb, *folders, "--json", *options]
+    command = [sys.executable, "-m", "syncline", "--state-dir", world.state, *_arguments(world, order)]
     limit_s = 60.0 if gate.crash is None else gate.crash / 1000
     # Imports must not be looked for in the folders the users play in.
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -81,11 +78,27 @@ def run_spawned(world: World, gate: Gate, approve: str | None, adopt: bool) -> R
             if gate.crash is None:
                 raise
             return Ran(crashed=True)
+    if order.errand is not None and process.returncode == USAGE:
+        return Ran(error="UsageError", said=[err.decode("utf-8", "replace")])
     return _reported(out, err)
+
+
+def _arguments(world: World, order: Order) -> list[str]:
+    if order.errand is not None:
+        return errands.arguments(order.errand, "left-right")
+    verb = "mirror" if world.case.kind == "mirror" else "sync"
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in world.options.items() if name != "compare"]
+    if verb == "sync":
+        options.append(f"--compare={world.options.get('compare', 'quick')}")
+    if order.approve is not None:
+        options.append(f"--approve={order.approve}")
+    return [verb, world.users.root("left"), world.users.root("right"), "--json", *options]
 
 
 def _reported(out: bytes, err: bytes) -> Ran:
     document = json.loads(out)
+    if "trash" in document:
+        return Ran(outcome=Outcome.DONE)
     if document["outcome"] == "error":
         raise RuntimeError(f"{document['errors']} {err.decode('utf-8', 'replace')[-2000:]}")
     ran = Ran(outcome=Outcome(document["outcome"]), acts=len(document["actions"]))

@@ -41,9 +41,12 @@ class Sight:
         """What a run that was cut off has parked: old versions, or copies that were about to take their place."""
         return self._below((f"{PRIVATE}/staging/swap-", f"{PRIVATE}/staging/parked-"))
 
+    def trashed(self) -> set[bytes]:
+        return self._below((f"{PRIVATE}/trash/",))
+
     def contents(self) -> set[bytes]:
         """Every content that is live, in the trash or parked."""
-        return self.live("left") | self.live("right") | self._below((f"{PRIVATE}/trash/",)) | self.parked()
+        return self.live("left") | self.live("right") | self.trashed() | self.parked()
 
     def _below(self, places: tuple[str, ...]) -> set[bytes]:
         whole = (*self.left.items(), *self.right.items())

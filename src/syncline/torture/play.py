@@ -35,8 +35,9 @@ from syncline.fs.root import Capabilities, Root
 from syncline.jobs.kind import Job
 from syncline.store.conflicts import Conflicts, Problems
 from syncline.store.db import Store
-from syncline.torture import oracle
+from syncline.torture import errands, oracle
 from syncline.torture.case import Case, Op
+from syncline.torture.errands import Errand
 from syncline.torture.gate import STATE, Crash, Endless, Fault, Gate, GatedConnection, GatedRoot
 from syncline.torture.oracle import Broken, Ran, Sight
 from syncline.torture.users import PRIVATE, Users, tree_at
@@ -44,8 +45,21 @@ from syncline.torture.users import PRIVATE, Users, tree_at
 EDITS = {"edit", "late", "beside"}
 """The ways in which a user may edit during a run."""
 
-Run = Callable[["World", Gate, str | None, bool], Ran]
-"""Lets the engine run once behind a gate: world, gate, the plan that is approved, whether to adopt."""
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the engine is told: to run (under the approval of a plan; `adopt`: as for the first time), or an errand."""
+
+    approve: str | None = None
+    adopt: bool = False
+    errand: Errand | None = None
+
+
+RUN = Order()
+"""An ordinary run."""
+
+Run = Callable[["World", Gate, Order], Ran]
+"""Lets the engine do once what it is told, behind a gate."""
 
 
 @dataclass(slots=True)
@@ -65,6 +79,7 @@ class World:
     whole: bool = True
     meddled: bool = False
     odd: bool = False
+    rough: bool = False
     marked: bytes | None = None
     dated: bool = False
     runs: int = 0
@@ -89,9 +104,10 @@ class World:
     @property
     def gentle(self) -> bool:
         """Whether every version is kept at a live path, whatever the conflict."""
-        return self.case.kind == "twoway" and all(
-            self.options.get(rule, "keep-both") == "keep-both" for rule in ("changed_both", "created_both")
-        )
+        said = [self.options, *self.options.get("rules", ())]
+        policies = {each.get(rule, "keep-both") for each in said for rule in ("changed_both", "created_both")}
+        self.rough = self.rough or policies != {"keep-both"}
+        return self.case.kind == "twoway" and not self.rough
 
 
 def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) -> str:
@@ -131,6 +147,8 @@ def _step(world: World, op: Op) -> None:
     match op:
         case ["sync", how]:
             sync(world, how)
+        case ["resolve" | "put-back" | "empty", *_, dict(how)]:
+            errand(world, op, how)
         case ["plan"]:
             _plan(world)
         case ["lose"]:
@@ -192,55 +210,113 @@ def _marker(world: World) -> bytes | None:
 
 def sync(world: World, how: dict[str, Any]) -> Ran:
     """Let the engine run, with what befalls it, and look at what it did."""
+    gentle = world.gentle
+    before, ran, gate, after = _watched(world, how, RUN)
+    if world.dated and ran.plan is not None and not ran.plan.first:
+        raise Broken("an old copy of the state is not believed", repr(ran.plan.notes))
+    world.dated = world.dated and ran.plan is None
+    if world.case.kind == "mirror" and not EDITS & how.keys():
+        oracle.source_untouched(before, after)
+    world.whole = ran.good
+    if ran.good:
+        world.begun.clear()
+        world.unknown = False
+        _after_good(world, ran, before, after, gentle=gentle)
+    else:
+        world.base = None
+        if ran.plan is not None:
+            world.begun |= oracle.places(ran.plan.actions)
+        world.unknown = world.unknown or ran.plan is None
+    return ran
+
+
+def errand(world: World, op: Op, how: dict[str, Any]) -> None:
+    """Let the engine do what a person asks for by name, with what befalls it, and look at what it did."""
+    told = _chosen(world, op)
+    if told is None:
+        return
+    world.users.ledger.destroyed |= errands.given_up(told, world.look())
+    before, ran, gate, after = _watched(world, how, Order(errand=told))
+    if world.dated and ran.plan is not None and ran.acts:
+        raise Broken("an old copy of the state is not believed", repr(told))
+    if ran.good and ran.outcome is Outcome.DONE and world.case.kind == "twoway":
+        world.users.ledger.destroyed -= errands.as_asked(told, before, after)
+    elif ran.error == "refused" and world.whole and not world.meddled and not gate.failed:
+        raise Broken("what a person asks for is done", repr(ran.said))
+    if before.tree("left") != after.tree("left") or before.tree("right") != after.tree("right"):
+        world.base = None
+    if ran.crashed or (ran.plan is not None and not ran.good):
+        world.begun |= oracle.places(ran.plan.actions if ran.plan is not None else ())
+        world.unknown = world.unknown or ran.plan is None
+        world.whole = False
+
+
+def _chosen(world: World, op: Op) -> Errand | None:
+    """What a person asks for, from what is open and what is in the trash."""
+    before = world.look()
+    trash = {
+        (run, path)
+        for tree in (before.left, before.right)
+        for where, node in tree.items()
+        if where.startswith(f"{PRIVATE}/trash/") and node.kind in ("file", "link") and where.count("/") > 2
+        for run, _, path in [where.removeprefix(f"{PRIVATE}/trash/").partition("/")]
+    }
+    if world.store is None and not os.path.isdir(world.state):
+        return None
+    with suppress(SynclineError), _reading(world) as store:
+        jobs = [str(identity) for (identity,) in store.all("SELECT id FROM job")]
+        return errands.chosen(store, jobs[0], trash, before, op) if jobs else None
+    return None
+
+
+@contextmanager
+def _reading(world: World) -> Iterator[Store]:
+    """The state, for a look."""
+    store = world.store or Store.open(world.state, now=world.now, write=False)
+    try:
+        yield store
+    finally:
+        if store is not world.store:
+            store.close()
+
+
+def _watched(world: World, how: dict[str, Any], order: Order) -> tuple[Sight, Ran, Gate, Sight]:
+    """Let the engine do something, with what befalls it, and look at what must be true at every instant."""
     before = world.look()
     ledger = world.users.ledger
     known, meanwhile = set(ledger.born), set(ledger.lately)
     ledger.lately.clear()
     gate = _gate(world, how)
-    ran = world.run(world, gate, None, False)
+    ran = world.run(world, gate, order)
     if ran.plan is not None:
         oracle.guarded(ran.plan, before)
         oracle.unseen_kept(ran.plan, gate.failed)
-    ran = _through_guards(world, gate, ran)
+    if order.errand is None:
+        ran = _through_guards(world, gate, ran)
     ran.troubled = ran.troubled or bool(gate.failed) or bool(EDITS & how.keys())
     after = world.look()
     must = before.contents() - (before.parked() & meanwhile) | (ledger.born.keys() - known)
+    if order.errand is not None and order.errand.verb == "empty":
+        must -= before.trashed() - before.live("left") - before.live("right") - before.parked()
     oracle.nothing_lost(must - ledger.lately, after, ledger)
     ledger.lately.clear()
     oracle.nothing_torn(after, ledger)
-    if world.dated and ran.plan is not None and not ran.plan.first:
-        raise Broken("an old copy of the state is not believed", repr(ran.plan.notes))
-    world.dated = world.dated and ran.plan is None
     if ran.plan is not None and not world.meddled:
         _journalled(world, ran)
     if ran.good or (ran.crashed and not gate.failed):
         oracle.durable(ran.changes)  # a call that failed passed the gate as well, and is nothing to make durable
     if not world.unknown:
         oracle.nothing_unplanned(ran, world.begun)
-    if world.case.kind == "mirror" and not EDITS & how.keys():
-        oracle.source_untouched(before, after)
     if gate.failed and not ran.crashed:
         _told(ran, gate)
-    world.whole = ran.good
-    if ran.good:
-        world.begun.clear()
-        world.unknown = False
-        _after_good(world, ran, before, after)
-    else:
-        world.base = None
-        if ran.plan is not None:
-            world.begun |= oracle.places(ran.plan.actions)
-        world.unknown = world.unknown or ran.plan is None
     world.log.append(f"{ran.outcome} {ran.error} {ran.crashed} {[(s.where, s.kind, s.paths) for s in ran.changes]}")
-    return ran
+    return before, ran, gate, after
 
 
 def _journalled(world: World, ran: Ran) -> None:
     """What was changed stands in the journal, even when the process died right after it."""
-    store = world.store or Store.open(world.state, now=world.now, write=False)
-    actions = [wire.decode_action(action) for (action,) in store.all("SELECT action FROM action")]
-    if store is not world.store:
-        store.close()
+    with _reading(world) as store:
+        actions = [wire.decode_action(action) for (action,) in store.all("SELECT action FROM action")]
     known = oracle.places(actions)
     for step in ran.changes:
         if step.where == STATE or step.kind in ("flush", "lock") or not step.paths:
@@ -264,30 +340,29 @@ def _gate(world: World, how: dict[str, Any]) -> Gate:
 
 def _through_guards(world: World, gate: Gate, ran: Ran) -> Ran:
     """Approve what may be approved, adopt what must be adopted; in this game the user has looked."""
-    approve, adopt = None, False
+    order = RUN
     for _ in range(2):
         if gate.failed or not (ran.outcome is Outcome.REFUSED or ran.error == "refused"):
             return ran
-        approve = ran.approve
-        if approve is None and not world.meddled:
+        if ran.approve is None and not world.meddled:
             raise Broken("after a crash nothing is to be repaired by hand", f"{ran.said}")
-        adopt = adopt or approve is None
+        order = Order(ran.approve, order.adopt or ran.approve is None)
         world.log.append(f"refused: {ran.said}")
         passed = len(gate.changes), len(gate.reads)
-        ran = world.run(world, gate, approve, adopt)
+        ran = world.run(world, gate, order)
         ran.changes, ran.reads = gate.changes[passed[0] :], gate.reads[passed[1] :]
     if ran.outcome is Outcome.REFUSED or ran.error == "refused":
         raise Broken("a refused run can go ahead as it says", f"{ran.said}")
     return ran
 
 
-def _after_good(world: World, ran: Ran, before: Sight, after: Sight) -> None:
+def _after_good(world: World, ran: Ran, before: Sight, after: Sight, *, gentle: bool) -> None:
     excused = reported(world)
     clean = not excused and not world.options.get("ignore")
     read = world.options.get("compare") == "hash"
-    if world.gentle:
+    if gentle:
         oracle.no_wrong_delete(after, world.users.ledger, both=clean and read)
-    if world.base is not None and clean and read and world.gentle and ran.plan is not None and not ran.plan.first:
+    if world.base is not None and clean and read and gentle and ran.plan is not None and not ran.plan.first:
         oracle.one_side_only(world.base, before, after)
         oracle.both_kept_once(world.base, before, after)
     world.base = after if clean and oracle.same_trees(after.tree("left"), after.tree("right")) else None
@@ -346,7 +421,7 @@ def _settle(world: World) -> None:
         raise Broken("nothing left in staging", repr(left_over))
     _state_is_sound(world)
     gate = Gate()
-    again = _through_guards(world, gate, world.run(world, gate, None, False))
+    again = _through_guards(world, gate, world.run(world, gate, RUN))
     if excused or again.outcome is Outcome.NEEDS_ATTENTION:
         if again.acts or not again.good:
             raise Broken("convergence", f"{again.outcome} {again.error} {again.acts} actions")
@@ -394,27 +469,24 @@ def _state_is_sound(world: World) -> None:
 
 def reported(world: World) -> list[str]:
     """The paths that the state lists: problems, and conflicts that wait for a person."""
-    store = world.store or Store.open(world.state, now=world.now, write=False)
     found = []
-    for (identity,) in store.all("SELECT id FROM job"):
-        found += [str(seen.problem.place.path) for seen in Problems(store).of_job(identity)]
-        open_conflicts = Conflicts(store).open_conflicts(identity)
-        found += [str(known.conflict.path) for known in open_conflicts if known.conflict.kept is None]
-    if store is not world.store:
-        store.close()
+    with _reading(world) as store:
+        for (identity,) in store.all("SELECT id FROM job"):
+            found += [str(seen.problem.place.path) for seen in Problems(store).of_job(identity)]
+            open_conflicts = Conflicts(store).open_conflicts(identity)
+            found += [str(known.conflict.path) for known in open_conflicts if known.conflict.kept is None]
     return found
 
 
 # the engine in this process
 
 
-def run_here(world: World, gate: Gate, approve: str | None, adopt: bool) -> Ran:
+def run_here(world: World, gate: Gate, order: Order) -> Ran:
     """Let the engine run in this process, until its end or its pretended death."""
     ran = Ran()
     try:
         with _desk(world, gate, write=True) as (desk, job):
-            ask = Ask(approve=approve)
-            for event in desk.adopt(job, ask) if adopt else desk.run(job, ask):
+            for event in _events(desk, job, order):
                 _note(ran, event)
     except Crash:
         ran.crashed = True
@@ -432,6 +504,13 @@ def run_here(world: World, gate: Gate, approve: str | None, adopt: bool) -> Ran:
     ran.troubled = bool(ran.error)
     ran.changes, ran.reads = list(gate.changes), list(gate.reads)
     return ran
+
+
+def _events(desk: Desk, job: Job, order: Order) -> Iterator[Event]:
+    ask = Ask(approve=order.approve)
+    if order.errand is not None:
+        return errands.carried_out(desk, job, ask, order.errand)
+    return desk.adopt(job, ask) if order.adopt else desk.run(job, ask)
 
 
 def _note(ran: Ran, event: Event) -> None:

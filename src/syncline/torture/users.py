@@ -171,6 +171,16 @@ class Users:
         self._file(full)
         os.utime(full, (self.clock_s, self.clock_s))
 
+    def _date(self, side: str, path: str, second: int) -> None:
+        """A time of long ago, or to come."""
+        full = self._path(side, path)
+        self._file(full)
+        os.utime(full, (second, second))
+
+    def _clock(self, seconds: int) -> None:
+        """The clock of the machine is set."""
+        self.clock_s += seconds
+
     def _chmod(self, side: str, path: str, mode: int) -> None:
         full = self._path(side, path)
         if not os.path.islink(full):
