@@ -81,6 +81,19 @@ def test_the_lock_dies_with_its_holder_although_a_second_process_copies(quick: P
     assert_copied(pair)
 
 
+def test_a_run_that_was_stopped_for_a_while_goes_on(quick: Path) -> None:
+    pair = Pair(quick)
+    pair.write(left={"a": "1"})
+    large(pair.left / "large")
+    with copying(pair) as run:
+        run.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        run.send_signal(signal.SIGCONT)
+        out, err = run.communicate(timeout=30)
+        assert run.returncode == 0, (out, err)
+    assert_copied(pair)
+
+
 @pytest.mark.parametrize(("number", "size"), [(signal.SIGINT, LARGE), (signal.SIGTERM, LARGE), (signal.SIGINT, HUGE)])
 def test_a_signal_in_mid_copy_leaves_no_half_file(quick: Path, number: signal.Signals, size: int) -> None:
     pair = Pair(quick)

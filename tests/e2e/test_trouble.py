@@ -141,6 +141,43 @@ def test_an_unreadable_file_is_told_and_the_rest_goes_on(pair: Pair) -> None:
     pair.settled()
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("flag", ["i", "a"])
+def test_a_file_that_may_not_be_changed_is_told_and_the_rest_goes_on(pair: Pair, flag: str) -> None:
+    pair.write(left={"a": File("1", 0), "b": "2", "gone": "3"})
+    pair.sync()
+    for name in ("a", "gone"):
+        if subprocess.run(["chattr", f"+{flag}", pair.right / name], capture_output=True).returncode:
+            pytest.skip("this file system has no such flag")
+    try:
+        pair.write(left={"a": File("new", 9), "b": File("4", 9), "gone": None})
+        answers = [pair.sync(code=4) for _ in range(2)]
+        assert disk.read(pair.right) == {"a": "=1", "b": "=4", "gone": "=3"}
+    finally:
+        subprocess.run(["chattr", f"-{flag}", pair.right / "a", pair.right / "gone"], check=True)
+    for answer in answers:
+        assert {path for _, _, path in answer.problems} == {"a", "gone"}, str(answer)
+    assert disk.staged(pair.right) == []
+    pair.sync()
+    pair.settled()
+    assert disk.read(pair.left) == {"a": "=new", "b": "=4"}
+
+
+def test_times_that_are_all_shifted_by_an_hour_move_no_content(pair: Pair) -> None:
+    """As a drive with local times shows them after a change of the zone."""
+    files = {f"d/{number}": File(str(number), number) for number in range(40)}
+    pair.write(left=files)
+    pair.sync()
+    for path in files:
+        seen = (pair.right / path).stat()
+        os.utime(pair.right / path, ns=(seen.st_atime_ns, seen.st_mtime_ns + 3_600_000_000_000))
+    inodes = {path: (pair.left / path).stat().st_ino for path in files}
+    answer = pair.sync()
+    assert {kind for kind, *_ in answer.actions} <= {"set-properties"}
+    assert {path: (pair.left / path).stat().st_ino for path in files} == inodes
+    pair.settled()
+
+
 def test_special_files_are_listed_and_never_opened(pair: Pair) -> None:
     pair.write(left={"a": "1", "was": "2"})
     pair.sync()

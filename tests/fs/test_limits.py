@@ -154,6 +154,16 @@ def test_a_file_too_large_is_not_left_in_half(root, place):
     assert on_disk(place) == {}
 
 
+def test_a_write_that_only_says_it_was_done_is_found_out(root, place, monkeypatch):
+    writer = root.create(RelPath("new"))
+    with monkeypatch.context() as system:
+        system.setattr(os, "write", lambda fd, data: len(data))
+        writer.write(b"never written")
+    with pytest.raises(PathError, match="of 13 bytes the file system kept 0"):
+        writer.finish(mtime_ns=None, mode=None)
+    assert on_disk(place) == {}
+
+
 @pytest.mark.root
 def test_a_disk_that_turns_read_only_is_lost(small):
     root = LocalRoot(small)

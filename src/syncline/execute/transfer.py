@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from syncline.core import listing, names
@@ -169,7 +170,11 @@ def exchange(root: Root, at: RelPath, expect: Entry, entry: Entry, own: Names, k
     make_parents(root, keep)  # first: on a full disk this fails, and then nothing has happened
     if able.exchange:
         root.rename(own.new, own.swap)
-        root.exchange(own.swap, at)
+        try:
+            root.exchange(own.swap, at)
+        except PathError:
+            _back_to_new(root, expect, entry, own)
+            raise
         if not same_object(expect, root.entry(own.swap)):
             root.exchange(own.swap, at)
             root.rename(own.swap, own.new)
@@ -185,8 +190,24 @@ def exchange(root: Root, at: RelPath, expect: Entry, entry: Entry, own: Names, k
     if not same_object(expect, root.entry(keep)):
         root.remove(keep)
         raise PathError(Reason.TARGET_CHANGED, at, "was changed after the plan was made; it is left as it is")
-    root.replace(own.new, at)
+    try:
+        root.replace(own.new, at)
+    except PathError:
+        if same_object(expect, root.entry(at)):
+            root.remove(keep)  # a second name of what still stands there is no version of its own
+        raise
     return settled(root, at, entry)
+
+
+def _back_to_new(root: Root, expect: Entry, entry: Entry, own: Names) -> None:
+    """After an exchange that failed: our own copy is called so again, and cleared with what else was staged.
+
+    Where a system failed and exchanged nevertheless, the name holds the user's version, and stays.
+    """
+    with suppress(PathError):
+        found = root.entry(own.swap)
+        if same_object(entry, found) and not same_object(expect, found):
+            root.rename(own.swap, own.new)
 
 
 def _replace_by_moves(root: Root, at: RelPath, expect: Entry, entry: Entry, own: Names, keep: RelPath) -> Entry:
@@ -198,7 +219,12 @@ def _replace_by_moves(root: Root, at: RelPath, expect: Entry, entry: Entry, own:
     if not same_object(expect, root.entry(own.swap)):
         root.rename(own.swap, at)
         raise PathError(Reason.TARGET_CHANGED, at, "was changed after the plan was made; it is left as it is")
-    root.rename(own.new, at)
+    try:
+        root.rename(own.new, at)
+    except PathError:
+        with suppress(PathError):
+            root.rename(own.swap, at)  # a name that was taken meanwhile keeps what stands there
+        raise
     if keep != own.swap:
         root.rename(own.swap, keep)
     return settled(root, at, entry)

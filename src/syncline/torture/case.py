@@ -58,17 +58,23 @@ DATES = (-1, 0, 86_400, 2**31 + 5, 2**33)
 """Before 1970, at its beginning, on its second day, beyond what 32 bits hold, in 2242."""
 JUMPS = (-315_360_000, -3600, 3600, 315_360_000)
 """An hour and ten years, back and forth."""
-ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOENT", "ESTALE", "EMFILE", "EROFS")
+ERRORS = ("EIO", "ENOSPC", "EACCES", "ENOENT", "ESTALE", "EMFILE", "EROFS", "EBUSY", "EPERM", "EDQUOT", "EFBIG")
 LOOKING = ("listing", "listing", "listing", "entry", "open", "read", "read-link", "names")
 CHANGING = ("create", "write", "finish", "rename", "exchange", "make-directory", "make-link", "set-properties", "flush")
 KEEPS = ("left", "right", "both", "newest")
+WEAK: dict[str, dict[str, Any]] = {
+    "no exchange": {"exchange": False},
+    "no names for good": {"exchange": False, "no_replace": False},
+    "no second names": {"exchange": False, "no_replace": False, "hard_links": False},
+}
+"""What a file system may be unable to do; the promises hold all the same."""
 POLICIES = ("keep-both", "newest", "oldest", "largest", "left", "right", "hold")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is played: a layer, the kind of job and its options, the operations, and how many actions the engine takes
-    in one batch (None: as ever)."""
+    """What is played: a layer, the kind of job and its options, the operations, how many actions the engine takes in
+    one batch (None: as ever), and what both roots cannot do (of `WEAK`)."""
 
     seed: int
     layer: str = "L1"
@@ -76,6 +82,7 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     ops: tuple[Op, ...] = ()
     batch: int | None = None
+    weak: str | None = None
 
     def to_json(self) -> str:
         head = {name: value for name, value in asdict(self).items() if name != "ops"}
@@ -85,7 +92,8 @@ class Case:
     @classmethod
     def from_json(cls, text: str) -> Case:
         data = json.loads(text)
-        return cls(data["seed"], data["layer"], data["kind"], data["options"], tuple(data["ops"]), data.get("batch"))
+        head = (data["seed"], data["layer"], data["kind"], data["options"], tuple(data["ops"]))
+        return cls(*head, data.get("batch"), data.get("weak"))
 
 
 def drawn(seed: int, layer: str = "L1") -> Case:
@@ -120,7 +128,9 @@ class _Draw:
             ops += self._engine(layer)
             if chance.random() < 0.2:
                 ops += self._errand(layer)
-        return Case(seed, layer, kind, options, tuple(ops), chance.choice((None, None, None, 1, 2)))
+        batch = chance.choice((None, None, None, 1, 2))
+        weak = chance.choice(tuple(WEAK)) if layer != "L3" and chance.random() < 0.12 else None
+        return Case(seed, layer, kind, options, tuple(ops), batch, weak)
 
     def _conflict(self) -> list[Op]:
         """Both users at one name."""

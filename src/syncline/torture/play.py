@@ -36,7 +36,7 @@ from syncline.jobs.kind import Job
 from syncline.store.conflicts import Conflicts, Problems
 from syncline.store.db import Store
 from syncline.torture import errands, oracle
-from syncline.torture.case import Case, Op
+from syncline.torture.case import WEAK, Case, Op
 from syncline.torture.errands import Errand
 from syncline.torture.gate import STATE, Crash, Endless, Fault, Gate, GatedConnection, GatedRoot
 from syncline.torture.oracle import Broken, Ran, Sight
@@ -117,7 +117,8 @@ def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) ->
     """
     top = os.path.realpath(top)
     os.makedirs(top)
-    world = World(Users(top), case, run or run_here, os.path.join(top, "state"), dict(case.options), _capabilities(top))
+    able = replace(_capabilities(top), **WEAK.get(case.weak or "", {}))
+    world = World(Users(top), case, run or run_here, os.path.join(top, "state"), dict(case.options), able)
     try:
         outside = tree_at(world.users.outside)
         with _batches(case.batch):
@@ -217,6 +218,8 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
     world.dated = world.dated and ran.plan is None
     if world.case.kind == "mirror" and not EDITS & how.keys():
         oracle.source_untouched(before, after)
+    if ran.outcome is not None and how.get("fault", ("",))[0] == "exchange" and _left_over(world):
+        raise Broken("nothing left in staging", f"{_left_over(world)} after {gate.failed}")
     world.whole = ran.good
     if ran.good:
         world.begun.clear()
@@ -416,9 +419,8 @@ def _settle(world: World) -> None:
     after = world.look()
     quick = world.options.get("compare") == "quick"
     oracle.in_step(after, [*excused, *_ignored(world, after)], quick=quick, bare=world.odd)
-    left_over = [path for side in ("left", "right") for path in _staged(world, side)]
-    if left_over:
-        raise Broken("nothing left in staging", repr(left_over))
+    if _left_over(world):
+        raise Broken("nothing left in staging", repr(_left_over(world)))
     _state_is_sound(world)
     gate = Gate()
     again = _through_guards(world, gate, world.run(world, gate, RUN))
@@ -445,6 +447,10 @@ def _ignored(world: World, after: Sight) -> list[str]:
     return [path for path in paths if any(part in names or part.endswith(".gz") for part in path.split("/"))] + [
         path for path in paths if any(path == name or path.startswith(name + "/") for name in names)
     ]
+
+
+def _left_over(world: World) -> list[str]:
+    return [name for side in ("left", "right") for name in _staged(world, side)]
 
 
 def _staged(world: World, side: str) -> list[str]:
