@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from syncline.fs.probe import capabilities_of
 from syncline.torture import oracle, play
-from syncline.torture.case import CHANGING, ERRORS, LOOKING, Case
+from syncline.torture.case import CHANGING, ERRORS, LOOKING, WEAK, Case
 from syncline.torture.gate import Fault, Gate
 from syncline.torture.oracle import Ran
 from syncline.torture.play import RUN, World, run_here
@@ -59,11 +60,11 @@ def test_an_error_at_the_nth_call(kind: str, tmp_path: Path) -> None:
 class Scene:
     """The scene, before its second run."""
 
-    def __init__(self, top: Path, *, left: Path | None = None) -> None:
+    def __init__(self, top: Path, *, left: Path | None = None, weak: str = "") -> None:
+        top.mkdir(exist_ok=True)
         self.users = Users(str(top))
-        self.world = World(
-            self.users, Case(0), run_here, str(top / "state"), {"compare": "hash"}, capabilities_of(str(top))
-        )
+        able = replace(capabilities_of(str(top)), **WEAK.get(weak, {}))
+        self.world = World(self.users, Case(0), run_here, str(top / "state"), {"compare": "hash"}, able)
         self.left = left or Path(self.users.root("left"))
 
     def prepare(self) -> None:
@@ -100,6 +101,31 @@ def test_one_path_fails_the_others_go_on(kind: str, error: str, tmp_path: Path) 
     lines = [line for line in ran.said if words in line]
     assert len(set(lines)) == 1
     scene.in_step()
+
+
+@pytest.mark.parametrize(
+    ("kind", "weak"),
+    [
+        ("exchange", ""),
+        ("rename", ""),
+        ("link", "no exchange"),
+        ("replace", "no exchange"),
+        ("rename", "no second names"),
+    ],
+)
+def test_a_replacement_that_fails_leaves_the_old_version_and_nothing_else(kind: str, weak: str, tmp_path: Path) -> None:
+    """The name is never without a version, and our own copy is not kept as if it were somebody's."""
+    for nth in range(1, 5):
+        scene = Scene(tmp_path / str(nth), weak=weak)
+        for _ in range(2):
+            scene.users.act(["write", "left", "a", 24])
+            ran = scene.run(Gate(fault=Fault(kind, nth, "EPERM")) if scene.world.look().tree("right") else Gate())
+        sight = scene.world.look()
+        old, new = scene.users.ledger.born
+        assert sight.tree("right")["a"].content in (old, new)
+        kept = sight.trashed() | sight.parked()
+        assert kept <= ({old} - sight.live("right")), (nth, ran.said)
+        scene.in_step()
 
 
 def _marker_calls(kind: str) -> int:
