@@ -29,6 +29,7 @@ from syncline.core.model import (
 from syncline.engine import Ask
 from syncline.errors import Interrupted, PathError, RunRefused, SynclineError
 from syncline.execute import batches
+from syncline.execute.transfer import ATTEMPTS
 from syncline.fs.opening import open_root
 from syncline.fs.probe import capabilities_of
 from syncline.fs.root import Capabilities, Root
@@ -293,8 +294,9 @@ def _watched(world: World, how: dict[str, Any], order: Order) -> tuple[Sight, Ra
     ran = world.run(world, gate, order)
     if ran.plan is not None:
         oracle.guarded(ran.plan, before)
-        oracle.unseen_kept(ran.plan, gate.failed)
-    if order.errand is None:
+    if order.errand is None:  # what a person asks for by name need not be seen to be gone on the other side
+        if ran.plan is not None:
+            oracle.unseen_kept(ran.plan, gate.failed)
         ran = _through_guards(world, gate, ran)
     ran.troubled = ran.troubled or bool(gate.failed) or bool(EDITS & how.keys())
     after = world.look()
@@ -377,6 +379,8 @@ def _told(ran: Ran, gate: Gate) -> None:
         kinds = {step.kind for step in gate.failed}
         if kinds <= {"entry", "names"}:
             return  # a look ahead, or tidying up: what matters is asked again, and everything else was done
+        if gate.fault is not None and gate.fault.error == "EBUSY" and len(gate.failed) < ATTEMPTS:
+            return  # what is in use for a moment is tried again
         raise Broken("every fault is told", f"{[(s.where, s.kind, s.paths) for s in gate.failed]} -> {ran.outcome}")
 
 
