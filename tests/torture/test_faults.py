@@ -42,5 +42,5 @@ def quiet(tally: Tally) -> None:
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_a_planted_fault_is_found(name: str) -> None:
     with planted(name):
-        tally = series("L1", SEEN_AT.get(name, 1), 100_000, seconds=LIMIT_S, told=quiet)
+        tally = series("L1", SEEN_AT.get(name, 1), 100_000, seconds=LIMIT_S, told=quiet, small=False)
     assert tally.failures, f"{name} was not found in {tally.cases} cases"

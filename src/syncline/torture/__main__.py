@@ -52,9 +52,16 @@ def broken(case: Case, top: str) -> tuple[str, str] | None:
 
 
 def series(
-    layer: str, seed: int, cases: int, *, seconds: float | None = None, stop_at: int = 1, told: Callable[[Tally], None]
+    layer: str,
+    seed: int,
+    cases: int,
+    *,
+    seconds: float | None = None,
+    stop_at: int = 1,
+    told: Callable[[Tally], None],
+    small: bool = True,
 ) -> Tally:
-    """Play the cases of consecutive seeds until that many cases, seconds or failures."""
+    """Play the cases of consecutive seeds until that many cases, seconds or failures; failing ones are made `small`."""
     tally, begun = Tally(), time.monotonic()
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  # memory, in a folder of our own
     top = tempfile.mkdtemp(prefix="syncline-torture-", dir=place)
@@ -65,9 +72,10 @@ def series(
             tally.cases += 1
             if found is not None:
                 promise = found[0]
-                small = case if layer in ("L0", "L3") else shrunk(case, partial(_breaks, top=top, promise=promise))
-                again = broken(small, top) or found
-                tally.failures.append((small, f"{again[0]}: {again[1]}"))
+                if small and layer not in ("L0", "L3"):
+                    case = shrunk(case, partial(_breaks, top=top, promise=promise))
+                    found = broken(case, top) or found
+                tally.failures.append((case, ": ".join(found)))
                 tally.promises[promise] += 1
             tally.seconds = time.monotonic() - begun
             told(tally)
