@@ -228,3 +228,41 @@ def test_a_reader_sees_the_old_or_the_new_content_and_never_nothing(quick: Path)
     assert wrong == []
     assert seen > 200
     pair.settled()
+
+
+def test_a_file_with_holes_keeps_them(pair: Pair) -> None:
+    """A disk image of which little is written takes little room on the other side, and is the same file."""
+    size = 200_000_000
+    with (pair.left / "image").open("wb") as stream:
+        stream.seek(size // 2)
+        stream.write(b"in the middle")
+        stream.truncate(size)
+    pair.sync()
+    assert (pair.right / "image").stat().st_size == size
+    assert (pair.right / "image").stat().st_blocks * 512 < 1 << 20
+    assert filecmp.cmp(pair.left / "image", pair.right / "image", shallow=False)
+    with (pair.right / "image").open("r+b") as stream:
+        stream.write(b"at the beginning")
+    assert pair.sync().actions == [("put-file", "left", "image")]
+    assert (pair.left / "image").stat().st_blocks * 512 < 1 << 20
+    assert filecmp.cmp(pair.left / "image", pair.right / "image", shallow=False)
+    pair.settled()
+
+
+def test_the_names_of_one_file_are_files_of_their_own_and_told_once(pair: Pair) -> None:
+    pair.write({"a": "1", "alone": "2", "d/c": "3"})
+    os.link(pair.left / "a", pair.left / "d/b")
+    answer = pair.sync()
+    assert answer.problems == [("hard-link", "left", "a"), ("hard-link", "left", "d/b")]
+    assert "the same file as d/b; on the other side" in answer.document["problems"][0]["detail"]
+    pair.settled()
+    assert pair.sync().problems == []
+    (pair.left / "d/b").write_text("edited by one name, and so by the other")
+    assert {path for _, _, path in pair.sync().actions} == {"a", "d/b"}
+    assert disk.read(pair.right)["a"] == "=edited by one name, and so by the other"
+    (pair.right / "a").write_text("on this side a file of its own")
+    pair.sync()
+    assert disk.read(pair.left)["a"] == "=on this side a file of its own"
+    assert disk.read(pair.left)["d/b"] == "=edited by one name, and so by the other"
+    assert pair.sync().actions == []  # the remaining name has another status time now: its file is read once
+    pair.settled()

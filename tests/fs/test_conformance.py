@@ -611,3 +611,36 @@ def test_a_root_may_lie_behind_a_link(root, place):
     assert not other.alive()
     assert root.entry("a") is not None
     other.close()
+
+
+HOLED = {
+    "nothing but a hole": ((), 3_000_000),
+    "a hole before": (((2_500_000, b"end"),), 2_500_003),
+    "a hole behind": (((0, b"begin"),), 5_000_000),
+    "data in the middle": (((1_200_000, b"one"), (4_000_000, b"two" * 40_000)), 6_000_000),
+    "no hole": (((0, b"x" * 2_000_000),), 2_000_000),
+}
+
+
+@pytest.mark.parametrize("holed", HOLED.values(), ids=list(HOLED))
+def test_holes_are_read_as_zeros_and_not_written(root, place, holed):
+    parts, size = holed
+    expected = bytearray(size)
+    with open(f"{place}/from", "wb") as stream:
+        for position, data in parts:
+            stream.seek(position)
+            stream.write(data)
+            expected[position : position + len(data)] = data
+        stream.truncate(size)
+    reader, writer = root.open("from"), root.create("to")
+    for block in reader.blocks():
+        writer.write(block)
+    assert writer.finish(mtime_ns=None, mode=None).size == size
+    assert content(root, "from") == content(root, "to") == expected
+    assert b"".join(reader.blocks()) == expected  # a second time, from the start
+    reader.close()
+    with open(f"{place}/to", "rb") as stream:
+        assert stream.read() == expected
+    written = sum(len(data) for _, data in parts)
+    if root.capabilities.holes and os.stat(f"{place}/from").st_blocks * 512 < size:
+        assert os.stat(f"{place}/to").st_blocks * 512 < written + 3 * 65_536

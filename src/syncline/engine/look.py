@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from syncline.core import access, filters, guard, trees
+from syncline.core import access, filters, guard, hardlinks, trees
 from syncline.core import plan as planning
 from syncline.core.merge import merge
 from syncline.core.model import (
@@ -194,7 +194,7 @@ def _plan(
     actions: list[Action],
 ) -> Plan:
     conflicts = tuple(sorted(wanted.conflicts, key=lambda conflict: conflict.path))
-    told = {*wanted.problems, *suspicion.problems(job, wanted)}
+    told = {*wanted.problems, *suspicion.problems(job, wanted), *hardlinks.told(actions, wanted.directories)}
     problems = tuple(sorted(told, key=lambda problem: (problem.place.path, problem.place.side)))
     identity = planning.plan_id(job.name, actions, conflicts)
     files, size = base.totals()

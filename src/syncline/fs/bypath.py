@@ -21,7 +21,17 @@ from syncline.core.names import folding, impossible
 from syncline.core.record import MARKER
 from syncline.errors import PathError, RootLost, SynclineError
 from syncline.fs import locking, syscalls
-from syncline.fs.entries import NO_SYMLINKS, apart, as_planned, components, entry_of, link_text, named, regular
+from syncline.fs.entries import (
+    NO_SYMLINKS,
+    apart,
+    as_planned,
+    components,
+    entry_of,
+    link_text,
+    may_have_holes,
+    named,
+    regular,
+)
 from syncline.fs.errno_table import translated
 from syncline.fs.fallbacks import NO_LINKS
 from syncline.fs.probe import capabilities_of
@@ -94,7 +104,8 @@ class PathRoot:
             except PathError:
                 os.close(fd)
                 raise
-        return FileReader(fd, path, self._entry_of(status), self._look, self._translator(path))
+        holes = self._capabilities.holes and may_have_holes(status)
+        return FileReader(fd, path, self._entry_of(status), self._look, self._translator(path), holes=holes)
 
     def listing(self, path: RelPath) -> tuple[bytes, list[str]] | None:
         names = components(path)
@@ -164,7 +175,7 @@ class PathRoot:
             if os.path.samestat(written, os.lstat(where)):
                 os.unlink(where)
 
-        return FileWriter(fd, path, settle, discard, self._translator(path))
+        return FileWriter(fd, path, settle, discard, self._translator(path), holes=self._capabilities.holes)
 
     def make_link(self, path: RelPath, target: bytes) -> Entry:
         if not self._capabilities.symlinks:

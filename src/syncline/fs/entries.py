@@ -91,6 +91,11 @@ def regular(status: os.stat_result, path: str) -> None:
     raise PathError(Reason.SPECIAL_FILE, path, "it is no regular file")
 
 
+def may_have_holes(status: os.stat_result) -> bool:
+    """Whether a file takes less room than its size says: it has holes, or is compressed."""
+    return getattr(status, "st_blocks", status.st_size) * 512 < status.st_size
+
+
 def apart(old: str, new: str) -> None:
     """Nothing, for two paths neither of which is impossible, `new` not inside `old`. Raises: PathError."""
     named(old)

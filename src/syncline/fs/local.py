@@ -18,7 +18,17 @@ from syncline.core.names import NameRules, impossible
 from syncline.errors import PathError, RootLost, SynclineError
 from syncline.fs import errno_table, fallbacks, flags, locking, syscalls
 from syncline.fs.directories import Directories, Directory
-from syncline.fs.entries import NO_SYMLINKS, apart, as_planned, components, entry_of, link_text, named, regular
+from syncline.fs.entries import (
+    NO_SYMLINKS,
+    apart,
+    as_planned,
+    components,
+    entry_of,
+    link_text,
+    may_have_holes,
+    named,
+    regular,
+)
 from syncline.fs.probe import HONEST_SYNC, capabilities_of
 from syncline.fs.root import Capabilities, Outside, Space
 from syncline.fs.scan import pack_directory
@@ -107,7 +117,8 @@ class LocalRoot:
             except PathError:
                 os.close(fd)
                 raise
-        return FileReader(fd, path, self._entry_of(status), self._look, self._translator(path))
+        holes = self._capabilities.holes and may_have_holes(status)
+        return FileReader(fd, path, self._entry_of(status), self._look, self._translator(path), holes=holes)
 
     def listing(self, path: RelPath) -> tuple[bytes, list[str]] | None:
         names = components(path)
@@ -167,7 +178,7 @@ class LocalRoot:
                 # RACE: the name may be given to another file here; worst case that one, put at a name of ours, goes.
                 os.unlink(names[-1], dir_fd=above.fd)
 
-        return FileWriter(fd, path, self._settle, discard, self._translator(path))
+        return FileWriter(fd, path, self._settle, discard, self._translator(path), holes=self._capabilities.holes)
 
     def make_link(self, path: RelPath, target: bytes) -> Entry:
         names = self._making(path)

@@ -24,12 +24,15 @@ _DOS = replace(_FOLDED, forbidden=_DOS_FORBIDDEN, trailing_dot_space=False)
 _WINDOWS = replace(_DOS, reserved=True)
 _STRONG = Capabilities()
 _COARSE = replace(_STRONG, granularity_ns=1_000_000_000)
-_NETWORK = Capabilities(inode=False, ctime=False, granularity_ns=1_000_000_000, exchange=False, no_replace=False)
-_FAT = replace(_NETWORK, mode=False, hard_links=False, symlinks=False, names=_DOS)
+_NETWORK = Capabilities(
+    inode=False, ctime=False, granularity_ns=1_000_000_000, exchange=False, no_replace=False, holes=False
+)
+_FAT = replace(_NETWORK, mode=False, hard_links=False, symlinks=False, holes=False, names=_DOS)
 
 _TABLE = {
     **dict.fromkeys(("bcachefs", "btrfs", "ext4", "f2fs", "overlay", "tmpfs", "xfs"), _STRONG),
-    "zfs": replace(_STRONG, exchange=False, no_replace=False),  # renameat2 only from OpenZFS 2.2
+    # renameat2 only from OpenZFS 2.2, which at first told of holes where data was just written
+    "zfs": replace(_STRONG, exchange=False, no_replace=False, holes=False),
     "ext2": _COARSE,
     "ext3": _COARSE,
     "vfat": replace(_FAT, granularity_ns=2_000_000_000),

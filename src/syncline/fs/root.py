@@ -24,7 +24,8 @@ class Capabilities:
 
     `inode`, `ctime`: stable over a remount and honest about changes. `mode`: permission bits are kept.
     `granularity_ns`: the step of its time stamps. `exchange`: two names can be swapped in one step.
-    `no_replace`: a rename can refuse a taken name in one step. `hard_links`, `symlinks`: can be made.
+    `no_replace`: a rename can refuse a taken name in one step. `hard_links`, `symlinks`: can be made. `holes`: what is
+    not written of a file takes no room, and it can be asked where that is.
     """
 
     inode: bool = True
@@ -35,6 +36,7 @@ class Capabilities:
     no_replace: bool = True
     hard_links: bool = True
     symlinks: bool = True
+    holes: bool = True
     names: NameRules = NameRules()
     filesystem: str = ""
 
@@ -85,8 +87,9 @@ class Reader(Protocol):
     def entry(self) -> Entry:
         """What fstat says now (not what it said at opening)."""
 
-    def blocks(self, size: int = 1 << 20) -> Iterator[bytes]:
-        """The content from the start, in blocks of at most `size` bytes. Raises: PathError."""
+    def blocks(self, size: int = 1 << 20) -> Iterator[bytes | memoryview]:
+        """The content from the start, in blocks of at most `size` bytes; where the file has a hole, slices of
+        `syncline.fs.streams.HOLE`, which a writer leaves out again. Raises: PathError."""
 
     def uncached(self) -> None:
         """Have the content come from the disk rather than from what the system keeps of it in memory, where the system

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,12 +15,25 @@ Translate = Callable[[OSError, str], SynclineError]
 
 _SEQUENTIAL_BYTES = 4 << 20
 
+HOLE = bytes(1 << 20)
+"""What is read where a file has a hole: slices of this very object, by which a writer knows not to write them."""
+
 
 class FileReader:
-    """An open regular file. `look` is what its descriptor's stat says, as an entry."""
+    """An open regular file. `look` is what its descriptor's stat says, as an entry; `holes`: it may have some."""
 
-    def __init__(self, fd: int, path: str, opened: Entry, look: Callable[[int], Entry], translate: Translate) -> None:
+    def __init__(
+        self,
+        fd: int,
+        path: str,
+        opened: Entry,
+        look: Callable[[int], Entry],
+        translate: Translate,
+        *,
+        holes: bool = False,
+    ) -> None:
         self._fd = fd
+        self._holes = holes and hasattr(os, "SEEK_DATA")
         self._path = path
         self.opened = opened
         self._fresh = True
@@ -36,8 +50,11 @@ class FileReader:
         except OSError as error:
             raise self._translate(error, "could not be read") from error
 
-    def blocks(self, size: int = 1 << 20) -> Iterator[bytes]:
+    def blocks(self, size: int = 1 << 20) -> Iterator[bytes | memoryview]:
         expected = self.opened.size if self._fresh else self.entry.size
+        if self._holes:
+            yield from self._sparse_blocks(size, expected)
+            return
         if expected >= _SEQUENTIAL_BYTES and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         position = 0
@@ -58,6 +75,48 @@ class FileReader:
         except OSError as error:
             raise self._translate(error, "could not be read") from error
 
+    def _sparse_blocks(self, size: int, expected: int) -> Iterator[bytes | memoryview]:
+        """As `blocks`, but only what is data is read. What is appended meanwhile the caller's second look finds."""
+        self._fresh = False
+        position = 0
+        try:
+            while position < expected:
+                data = self._next_data(position, expected)
+                while position < data:
+                    count = min(size, data - position, len(HOLE))
+                    yield memoryview(HOLE)[:count]
+                    position += count
+                if position >= expected:
+                    return
+                end = self._next_hole(position, expected)
+                os.lseek(self._fd, position, os.SEEK_SET)
+                while position < end:
+                    block = os.read(self._fd, min(size, end - position))
+                    if not block:
+                        return
+                    yield block
+                    position += len(block)
+        except OSError as error:
+            raise self._translate(error, "could not be read") from error
+
+    def _next_data(self, position: int, expected: int) -> int:
+        try:
+            return min(os.lseek(self._fd, position, os.SEEK_DATA), expected)
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # a file system that cannot tell
+                return position
+            if error.errno != errno.ENXIO:
+                raise
+            return expected if os.fstat(self._fd).st_size >= expected else position  # all the rest is a hole
+
+    def _next_hole(self, position: int, expected: int) -> int:
+        try:
+            return min(os.lseek(self._fd, position, os.SEEK_HOLE), expected)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENXIO):
+                raise
+            return expected
+
     def uncached(self) -> None:
         if hasattr(os, "posix_fadvise"):
             with suppress(OSError):  # a wish, which some file systems do not know
@@ -73,7 +132,8 @@ class FileWriter:
     """A staged file being written.
 
     `settle` sets times and mode and returns the entry; `discard` removes the name while it still is this file.
-    Whatever fails, the file is removed: half a file never stays under its name.
+    Whatever fails, the file is removed: half a file never stays under its name. `holes`: what was read from a hole is
+    not written.
     """
 
     def __init__(
@@ -83,9 +143,13 @@ class FileWriter:
         settle: Callable[[int, int | None, int | None], tuple[Entry, os.stat_result]],
         discard: Callable[[os.stat_result], None],
         translate: Translate,
+        *,
+        holes: bool = False,
     ) -> None:
         self._fd = fd
         self._path = path
+        self._holes = holes
+        self._ends_in_hole = False
         self._settle = settle
         self._discard = discard
         self._translate = translate
@@ -96,6 +160,12 @@ class FileWriter:
 
     def write(self, data: bytes | memoryview) -> None:
         try:
+            if self._holes and isinstance(data, memoryview) and data.obj is HOLE:
+                os.lseek(self._fd, len(data), os.SEEK_CUR)
+                self._written += len(data)
+                self._ends_in_hole = True
+                return
+            self._ends_in_hole = False
             count = os.write(self._fd, data)
             self._written += count
             if count == len(data):
@@ -116,6 +186,8 @@ class FileWriter:
 
     def finish(self, *, mtime_ns: int | None, mode: int | None) -> Entry:
         try:
+            if self._ends_in_hole:
+                os.ftruncate(self._fd, self._written)
             entry, written = self._settle(self._fd, mtime_ns, mode)
             if entry.size != self._written:
                 raise PathError(

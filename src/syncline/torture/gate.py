@@ -261,7 +261,7 @@ class _GatedReader:
     def entry(self) -> Entry:
         return self._reader.entry
 
-    def blocks(self, size: int = 1 << 20) -> Iterator[bytes]:
+    def blocks(self, size: int = 1 << 20) -> Iterator[bytes | memoryview]:
         for block in self._reader.blocks(size):
             self._passing()
             yield block
