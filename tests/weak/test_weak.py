@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from syncline.core.model import RelPath
+from syncline.errors import PathError
+from syncline.fs.opening import open_root
 from tests.e2e import disk
 from tests.e2e.disk import DIR, File, Link, Touch
 from tests.e2e.forks import Forks
@@ -27,6 +30,7 @@ IN_A_KERNEL = (
     "test_two_names_that_are_one_there_are_held_both[vfat]",
     "test_two_names_that_are_two_there_are_both_brought[vfat]",
     "test_an_edit_within_one_step_of_its_times_is_found[vfat]",
+    "test_a_root_gives_a_name_another_spelling[vfat]",
 )
 STRIDE = 1 if os.environ.get("SYNCLINE_LONG") == "1" else 6
 
@@ -241,6 +245,21 @@ def test_a_rename_in_case_alone(kind: str, pair: WeakPair, request: pytest.Fixtu
     pair.sync(code=None)
     assert pair.same() == {"Name": "=1", "Folder": "/", "Folder/inner": "=2"}
     pair.steady()
+
+
+@each_kind
+def test_a_root_gives_a_name_another_spelling(kind: str, pair: WeakPair) -> None:
+    """The kernel's FAT calls that done and does nothing."""
+    pair.write({}, {"name": "1", "folder/inner": "2", "taken": "3"})
+    root = open_root(str(pair.right))
+    root.rename(RelPath("name"), RelPath("NAME"))
+    root.rename(RelPath("folder"), RelPath("Folder"))
+    assert disk.read(pair.right) == {"NAME": "=1", "Folder": "/", "Folder/inner": "=2", "taken": "=3"}
+    with pytest.raises(PathError):
+        root.rename(RelPath("NAME"), RelPath("taken"))
+    root.close()
+    pair.mount.remount()
+    assert disk.read(pair.right) == {"NAME": "=1", "Folder": "/", "Folder/inner": "=2", "taken": "=3"}
 
 
 @each_kind

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 
 from syncline.core.names import NameRules, folding
+from syncline.fs import syscalls
 
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL})
 """What `link` says where a file cannot be given a second name; the name itself may still be possible."""
@@ -35,6 +36,24 @@ def respelled(old: str, new: str, above: int) -> bool:
     folded = NameRules(fold_case=True, fold_unicode=True)
     fold = folding(folded, folded)
     return fold(old) == fold(new) and old in names and new not in names
+
+
+def respell(old: str, new: str, above: int) -> None:
+    """Give a name another spelling, on a file system that takes both for the same."""
+    os.rename(old, new, src_dir_fd=above, dst_dir_fd=above)
+    if not respelled(old, new, above):
+        return
+    # Linux does nothing where both names lead to one file, and says that it worked; so it goes by a third name.
+    # RACE: a kill between the two renames leaves that one; the next run takes it for the name the user gave.
+    between = f"~syncline-{os.getpid()}"
+    if not syscalls.rename_no_replace(old, between, above, above):
+        rename(old, between, above, above)
+    try:
+        if not syscalls.rename_no_replace(between, new, above, above):
+            rename(between, new, above, above)
+    except OSError:
+        os.rename(between, old, src_dir_fd=above, dst_dir_fd=above)
+        raise
 
 
 def rename(old: str, new: str, old_fd: int, new_fd: int) -> None:

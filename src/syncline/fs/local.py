@@ -216,8 +216,7 @@ class LocalRoot:
             except FileExistsError:
                 if olds[:-1] != news[:-1] or not fallbacks.respelled(olds[-1], news[-1], source.fd):
                     raise
-                # One name in two spellings, on a file system that takes them for the same.
-                os.rename(olds[-1], news[-1], src_dir_fd=source.fd, dst_dir_fd=target.fd)
+                fallbacks.respell(olds[-1], news[-1], source.fd)
         self._directories.forget_below(old)
         self._directories.forget_below(new)
 
