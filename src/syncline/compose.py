@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,8 +19,9 @@ from syncline.config.identity import remembered, settle
 from syncline.config.values import Configuration, ConfiguredJob
 from syncline.core import filters
 from syncline.core.guard import Limits
-from syncline.core.model import SIDES, Event, Guard, Objection, Plan, Policy, RelPath, Side
+from syncline.core.model import SIDES, Event, Guard, MergeWith, Objection, Plan, Policy, RelPath, Side
 from syncline.core.policy import Durability, Extras
+from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, merge_command
 from syncline.engine import Ask, World
 from syncline.errors import RunRefused, UsageError
 from syncline.fs.opening import open_root
@@ -27,6 +29,7 @@ from syncline.fs.probe import filesystem_id
 from syncline.fs.root import Root
 from syncline.jobs import mirror, twoway
 from syncline.jobs.kind import Job, JobKind, Options, PathRule, Settings
+from syncline.services import commands
 from syncline.store.db import Store
 from syncline.store.jobs import Job as Remembered
 from syncline.store.jobs import Jobs, adhoc_name
@@ -39,9 +42,9 @@ KINDS: Mapping[str, JobKind] = {kind.name: kind for kind in (twoway.KIND, mirror
 """Every kind of job there is."""
 
 _VALUES: Mapping[str, Callable[[Any], object]] = {
-    "changed_both": Policy,
-    "created_both": Policy,
-    "props_both": Policy,
+    "changed_both": lambda said: _content_policy(said),
+    "created_both": lambda said: _content_policy(said),
+    "props_both": lambda said: _one_of(Policy(said), *PROPERTY_POLICIES),
     "extras": Extras,
     "ignore": tuple,
     "limits": lambda limits: Limits(**limits),
@@ -392,10 +395,20 @@ def _stored(kind: JobKind, given: Mapping[str, object]) -> Options:
     for name, value in given.items():
         if name not in known:
             raise UsageError(f"a {kind.name} job has no option {name!r}")
-        stored[name] = (
-            list(value) if isinstance(value, tuple) else asdict(value) if isinstance(value, Limits) else value
-        )
+        try:
+            stored[name] = _storable(value)
+        except ValueError as error:
+            raise UsageError(f"{name}: {error}") from error
     return stored
+
+
+def _storable(value: object) -> Any:
+    if isinstance(value, Limits):
+        return asdict(value)
+    if isinstance(value, tuple):
+        return list(value)
+    command = merge_command(value) if isinstance(value, str) else None
+    return value if command is None else f"merge: {commands.joined(commands.found(command, os.getcwd()))}"
 
 
 def _settings(kind: JobKind, options: Options) -> Settings:
@@ -410,6 +423,13 @@ def _settings(kind: JobKind, options: Options) -> Settings:
     return settings
 
 
+def _content_policy(said: str) -> Policy | MergeWith:
+    command = merge_command(said)
+    if command is None:
+        return Policy(_one_of(said, *CONTENT_POLICIES))
+    return MergeWith(command, tuple(shlex.split(command)))
+
+
 def _one_of(said: str, *allowed: str) -> str:
     if said not in allowed:
         raise ValueError(f"it is one of {', '.join(allowed)}")
@@ -417,7 +437,9 @@ def _one_of(said: str, *allowed: str) -> str:
 
 
 def _rule(said: Mapping[str, Any]) -> PathRule:
-    policies = {name: Policy(said[name]) for name in ("changed_both", "created_both", "props_both") if name in said}
+    policies: Any = {
+        name: _VALUES[name](said[name]) for name in ("changed_both", "created_both", "props_both") if name in said
+    }
     return PathRule(said["match"], said.get("ignore"), **policies)
 
 

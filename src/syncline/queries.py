@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import Any, NotRequired, TypedDict, cast
 
-from syncline.core.model import SIDES, Entry, Kind, Outcome, Place, RelPath, Side
+from syncline.core.model import SIDES, Entry, Kind, MergeWith, Outcome, Place, RelPath, Side
 from syncline.core.report import FORMAT, PLANNED, SKIPPED, ActionRow, Document, Summary, action_row, with_actions
 from syncline.engine.trash import Kept
 from syncline.errors import UsageError
@@ -302,7 +302,7 @@ def _disagreement(job: Job, recorded: Recorded, suspects: Collection[Place]) -> 
         "job": job.name,
         "path": conflict.path,
         "rule": conflict.rule.value,
-        "policy": conflict.policy.value,
+        "policy": conflict.settled_by,
         "kept": job.kind.root_name(Side(kept)) if kept in ("left", "right") else kept,
         "clash": conflict.clash,
         "detected": recorded.detected,
@@ -331,6 +331,8 @@ def _root_names(kind: str) -> tuple[str, str]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, MergeWith):
+        return str(value)
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple | list):

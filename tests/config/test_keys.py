@@ -33,6 +33,19 @@ TIME = (("30", "is no duration"), ("3 weeks", "is no duration"), ("[1]", "expect
 FLAG = (("no", "expects true or false, not 'no'"), ("1", "expects true or false"), ("", "not nothing"))
 FOLDER = (("", "expects a folder, not nothing"), ("[a]", "expects a folder, not a list"), ("3", "expects a folder"))
 CONTENT = ("keep-both", "keep_both", "1", "2", "3", "newest", "hold", "oldest", "largest", "smallest", "left", "right")
+MERGING = ('"merge: sh -c true {left} {right} {output}"', '{merge: "/bin/sh {base} {left} {right} {output}"}')
+NO_MERGING = (
+    ("merge", "'merge' needs a command"),
+    ('"merge:"', "'merge' needs a command"),
+    ("{merge: sh}", "lacks {left} and {right} and {output}"),
+    ('{merge: "no-such-tool {left} {right} {output}"}', "there is no program 'no-such-tool' in the PATH"),
+    ('{merge: "./no-such-tool {left} {right} {output}"}', "no-such-tool is not there"),
+    ('{merge: "sh \'x {left} {right} {output}"}', "no closing quotation"),
+    ("{merge: }", "expects a command"),
+    ("{merge: [sh]}", "expects a command"),
+    ("{merge: sh, with: x}", "expects a policy"),
+)
+NO_PROPERTIES = (*POLICY, ("oldest", "no policy"), *((said, "policy") for said in MERGING))
 NOT_YET = "not yet"
 
 COMMON = {
@@ -88,13 +101,15 @@ COMMON = {
 OF_TWO_WAYS = {
     "left": Key("left: {}", (), FOLDER),
     "right": Key("right: {}", (), FOLDER),
-    "changed_both": Key("changed_both: {}", CONTENT, POLICY, ('"merge: diff3"', "{merge: diff3}")),
-    "created_both": Key("created_both: {}", CONTENT, POLICY, ("{merge: x}",)),
+    "changed_both": Key("changed_both: {}", (*CONTENT, *MERGING), (*POLICY, *NO_MERGING)),
+    "created_both": Key("created_both: {}", (*CONTENT, *MERGING), (*POLICY, *NO_MERGING)),
     "props_both": Key(
-        "props_both: {}", ("1", "2", "3", "newest", "left", "hold", "right"), (*POLICY, ("oldest", "no policy"))
+        "props_both: {}",
+        ("1", "2", "3", "newest", "left", "hold", "right"),
+        NO_PROPERTIES,
     ),
-    "rules.changed_both": Key("rules: [{{match: a, changed_both: {}}}]", CONTENT, POLICY),
-    "rules.created_both": Key("rules: [{{match: a, created_both: {}}}]", CONTENT, POLICY),
+    "rules.changed_both": Key("rules: [{{match: a, changed_both: {}}}]", (*CONTENT, *MERGING), (*POLICY, *NO_MERGING)),
+    "rules.created_both": Key("rules: [{{match: a, created_both: {}}}]", (*CONTENT, *MERGING), (*POLICY, *NO_MERGING)),
     "rules.props_both": Key("rules: [{{match: a, props_both: {}}}]", ("1", "right"), POLICY),
 }
 OF_MIRROR = {

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from syncline.core import names
-from syncline.core.model import SIDES, BaseDirectory, Kind, Policy, RelPath, Rule, Side
+from syncline.core.model import SIDES, BaseDirectory, Kind, MergeWith, Policy, RelPath, Rule, Side
 from syncline.core.names import NameRules
 from syncline.core.policy import Ability, Extras, Rules
 from tests.core.trees import MODES, SECOND_NS, START_NS, Node, Tree, show
@@ -166,8 +166,11 @@ def _swapped_base(base: BaseDirectory) -> BaseDirectory:
     return BaseDirectory(agreed, base.unagreed)
 
 
-def _mirrored(policy: Callable[[RelPath, Rule], Policy]) -> Callable[[RelPath, Rule], Policy]:
-    exchanged = {Policy.LEFT: Policy.RIGHT, Policy.RIGHT: Policy.LEFT}
+Chosen = Callable[[RelPath, Rule], Policy | MergeWith]
+
+
+def _mirrored(policy: Chosen) -> Chosen:
+    exchanged: dict[Policy | MergeWith, Policy] = {Policy.LEFT: Policy.RIGHT, Policy.RIGHT: Policy.LEFT}
     return lambda path, rule: exchanged.get(policy(path, rule), policy(path, rule))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from syncline.cli.call import Call
-from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, policy_name
+from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, merge_command, policy_name
 from syncline.core.spelling import parse_size as parse_size
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class _Size(_ParamType):
 
 
 class _Policy(_ParamType):
-    """One of some policies, by its name or by 1, 2, 3."""
+    """One of some policies, by its name or by 1, 2, 3; for contents also `merge: COMMAND`."""
 
     name = "policy"
 
@@ -57,7 +57,8 @@ class _Policy(_ParamType):
         if isinstance(value, Policy):
             return value
         try:
-            return Policy(policy_name(str(value), self.names))
+            command = merge_command(str(value)) if self.names == CONTENT_POLICIES else None
+            return Policy(policy_name(str(value), self.names)) if command is None else f"merge: {command}"
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

@@ -122,7 +122,7 @@ def run(
     job = None if again is None or document["dry_run"] else document["job"]
     settled = [row for row in conflicts if row["kept"] is not None] if not quiet else []
     bad = {row["path"]: row["root"] for row in document["problems"] if row["reason"] == "unreadable"}
-    _conflicts(screen, settled, False, verbose, job, {})
+    _conflicts(screen, settled, False, verbose, job, {}, would=document["run"] is None)
     _conflicts(screen, [row for row in conflicts if row["kept"] is None], True, verbose, job, bad)
     _end(screen, document, again)
 
@@ -361,14 +361,17 @@ def _conflicts(
     verbose: bool,
     job: str | None,
     suspects: Mapping[str, str],
+    *,
+    would: bool = False,
 ) -> None:
-    """`job`: whose they are, where they can be settled now; `suspects`: the root whose bytes nobody wrote, by path."""
+    """`job`: whose they are, where they can be settled now; `suspects`: the root whose bytes nobody wrote, by path;
+    `would`: nothing was done yet."""
     if conflicts:
         title = f"{many(len(conflicts), 'conflict')} {'waiting for you' if open else 'settled'}"
         screen.line((title, "bold red" if open else "bold magenta"))
     for row in conflicts if verbose else conflicts[:FOLD_AT]:
         screen.line("    ", ("!", "red" if open else "magenta"), f" {printable(row['path'])}")
-        settled = [(f" {part}", "dim") for part in _settled(row)]
+        settled = [(f" {part}", "dim") for part in _settled(row, would=would)]
         screen.lines((f"      {rule(row['rule'])};", "dim"), *settled, indent=6)
     _folded(screen, len(conflicts), verbose)
     first = next((row for row in conflicts if row["kept"] is None or row["clash"] is not None), None)
@@ -384,10 +387,15 @@ def _folded(screen: Screen, number: int, verbose: bool) -> None:
         screen.line((f"    … and {number - FOLD_AT:,} more (-v shows all)", "dim"))
 
 
-def _settled(row: ConflictRow) -> list[str]:
-    """What became of a conflict, in parts between which a line may be broken."""
+def _settled(row: ConflictRow, *, would: bool) -> list[str]:
+    """What becomes of a conflict, in parts between which a line may be broken."""
     if row["kept"] is None:
         return ["nothing was touched"]
+    if row["kept"] == "merged" and would:
+        command = printable(row["policy"].removeprefix("merge: "))
+        return [f"merge with {command};", "if that fails, both versions are kept"]
+    if row["kept"] == "merged":
+        return ["merged,", "both versions are in the trash"]
     if row["kept"] == "both":
         return ["both versions stay"]
     if row["clash"] is not None:

@@ -50,7 +50,7 @@ def sync(call: Call, /, left: str, right: str, create: bool, manner: Manner, **o
     What was created, changed or deleted on one side is done on the other. What changed on both sides is kept twice,
     unless you say otherwise. The pair is remembered as a job, with the options given here.
 
-    Policies: keep-both (1), newest (2), hold (3), oldest, largest, smallest, left, right;
+    Policies: keep-both (1), newest (2), hold (3), oldest, largest, smallest, left, right, 'merge: COMMAND';
     for properties: newest (1), left (2), hold (3), right.
     """
     return _pair(call, "twoway", left, right, said(ignore=manner.exclude, **options), create, manner)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from syncline.config.values import Configuration, ConfiguredJob, LogSettings, Root
+from syncline.services.commands import runnable
 
 FORM = 1
 _READERS = ("schema.py", "parse.py", "text.py", "values.py")
@@ -50,7 +52,8 @@ def read(state_dir: str, key: Key, environment: Mapping[str, str]) -> Configurat
         kept: dict[str, Any] = json.loads(body)
         if kept["key"] != asdict(key) or kept["environment"] != seen(kept["environment"], environment):
             return None
-        return _configuration(key.file, kept)
+        found = _configuration(key.file, kept)
+        return found if all(runnable(program) for program in _programs(found)) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None  # it is made anew from the text
 
@@ -96,6 +99,13 @@ def seen(names: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, 
 def digest(text: str) -> str:
     """A digest of a text."""
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _programs(found: Configuration) -> set[str]:
+    """The programs that merge something: the parsed form names them by their absolute paths."""
+    blocks = [block for job in found.jobs for block in (job.options, *job.options.get("rules", ()))]
+    said = [block[key] for block in blocks for key in ("changed_both", "created_both") if key in block]
+    return {shlex.split(text.partition(":")[2])[0] for text in said if text.startswith("merge:")}
 
 
 def _code() -> str:

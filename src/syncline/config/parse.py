@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -14,14 +15,18 @@ from syncline.config import schema
 from syncline.config.text import Document, Path
 from syncline.config.text import read as read_text
 from syncline.config.values import ConfiguredJob, LogSettings, Root
-from syncline.core.spelling import duration_text, size_text
+from syncline.core.spelling import duration_text, merge_command, size_text
 from syncline.errors import UsageError
+from syncline.services import commands
 
 MAX_NAME = 64
 
 _TOP = ("jobs", *schema.BLOCKS)
 _STORED = ("changed_both", "created_both", "props_both", "extras", "ignore", "ignore_litter", "compare", "durability")
 """Keys of a job that its settings have under the same name."""
+
+_MERGING = ("changed_both", "created_both")
+"""Keys of a job, and of its rules, that may name a program."""
 
 _INSIDE = {
     ("trash", "max_size"): "trash_max_size",
@@ -57,7 +62,8 @@ class Reading:
         for key in schema.ROOTS[job.kind]:
             path = ("jobs", name, key)
             roots.append(Root(f"jobs.{name}.{key}", located(getattr(job, key), file), self.document.line(path)))
-        return ConfiguredJob(name, job.kind, roots[0], roots[1], options(job), file, self.document.line(("jobs", name)))
+        stored = options(job, os.path.dirname(file))
+        return ConfiguredJob(name, job.kind, roots[0], roots[1], stored, file, self.document.line(("jobs", name)))
 
 
 def parse(text: str, file: str, variables: Mapping[str, str]) -> Reading:
@@ -86,9 +92,16 @@ def located(said: str, file: str) -> str:
     return os.path.normpath(os.path.join(os.path.dirname(file), os.path.expanduser(said)))
 
 
-def options(job: schema.Job) -> dict[str, Any]:
-    """What was said of a job's settings, in the form in which options are remembered: defaults are left out."""
+def options(job: schema.Job, directory: str) -> dict[str, Any]:
+    """What was said of a job's settings, in the form in which options are remembered: defaults are left out.
+
+    Programs are absolute paths in it; those named by a path are relative to `directory`.
+    """
     said = job.model_dump(exclude_unset=True)
+    for block in (said, *said.get("rules", ())):
+        for key in (name for name in _MERGING if name in block):
+            with suppress(ValueError):  # a fault of the document, told with its line
+                block[key] = _found(block[key], directory)
     stored = {name: said[name] for name in _STORED if name in said}
     for (block, key), name in _INSIDE.items():
         if key in said.get(block, {}):
@@ -97,6 +110,25 @@ def options(job: schema.Job) -> dict[str, Any]:
         if said.get(name):
             stored[name] = said[name]
     return stored
+
+
+def _found(said: str, directory: str) -> str:
+    """A policy with the program it names, if any, as an absolute path. Raises: ValueError: it is not there."""
+    command = merge_command(said)
+    return said if command is None else f"merge: {commands.joined(commands.found(command, directory))}"
+
+
+def _programs(document: Document, path: Path, job: schema.Job) -> None:
+    """Refuse policies whose program is not there."""
+    directory = os.path.dirname(document.file)
+    said = job.model_dump(include={*_MERGING, "rules"}, exclude_unset=True)
+    blocks = [(path, said), *(((*path, "rules", number), rule) for number, rule in enumerate(said.pop("rules", ())))]
+    for place, block in blocks:
+        for key in _MERGING:
+            try:
+                _found(block.get(key) or "", directory)
+            except ValueError as error:
+                document.fault((*place, key), str(error))
 
 
 def _jobs(reading: Reading, data: Any) -> None:
@@ -127,6 +159,7 @@ def _jobs(reading: Reading, data: Any) -> None:
         if job is not None:
             assert isinstance(job, schema.TwoWay | schema.Mirror)
             _not_yet(document, path, job, "jobs")
+            _programs(document, path, job)
             if not any((*path, root) in document.faulty or root not in said for root in schema.ROOTS[kind]):
                 reading.jobs[name] = job
 

@@ -17,6 +17,7 @@ from syncline.core import filters
 from syncline.core.spelling import (
     CONTENT_POLICIES,
     PROPERTY_POLICIES,
+    merge_command,
     parse_duration,
     parse_period,
     parse_size,
@@ -106,11 +107,15 @@ def _choice(*names: str) -> Callable[[Any], str]:
 
 def _policy(names: tuple[str, ...]) -> Callable[[Any], str]:
     def check(value: Any) -> str:
-        merging = value.get("merge") if isinstance(value, dict) else value
-        if merging is not None and (isinstance(value, dict) or str(value).startswith("merge")):
-            raise _wrong("not yet: this version merges by no command; choose one of " + ", ".join(names))
-        said: str = _spelt(lambda text: policy_name(text, names), "a policy")(value)
+        if isinstance(value, dict) and set(value) == {"merge"}:
+            command = _text("a command")(value["merge"])
+            value = f"merge: {command}"
+        said: str = _spelt(read, "a policy")(value)
         return said
+
+    def read(text: str) -> str:
+        command = merge_command(text) if names == CONTENT_POLICIES else None
+        return policy_name(text, names) if command is None else f"merge: {command}"
 
     return check
 

@@ -22,6 +22,7 @@ jobs:
   #   right: /media/usb/Documents
   #   ignore: ["*.tmp", "/cache/"]          # gitignore patterns; "!..." takes in again
   #   changed_both: keep-both               # 1 keep-both, 2 newest, 3 hold; oldest, largest, smallest, left, right
+  #                                         # merge: COMMAND lets a program merge them; docs/configuration.md says how
   #   created_both: keep-both               # the same
   #   props_both: newest                    # 1 newest, 2 left, 3 hold; right
   #   rules:                                # for some paths only; the first one that matches wins

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from syncline.core import names, policy
 from syncline.core.draft import Draft, Name, carried
-from syncline.core.model import SIDES, Conflict, Hold, Kept, Policy, Rule, Side, Want, Why
-from syncline.core.trees import Fate, Merged
+from syncline.core.model import SIDES, Conflict, Hold, Kept, Kind, MergeWith, Policy, Rule, Side, Want, Why
+from syncline.core.trees import Fate, Merged, Merging
 
 
 def settle(draft: Draft, merged: Merged, name: Name, rule: Rule) -> Fate:
@@ -16,6 +17,9 @@ def settle(draft: Draft, merged: Merged, name: Name, rule: Rule) -> Fate:
     side = policy.winner(chosen, name.there(Side.LEFT), name.there(Side.RIGHT), draft.rules)
     if side is None:
         return held(draft, merged, name, rule)
+    by = draft.merger(name, rule)
+    if by is not None:
+        return merge_with(draft, merged, name, rule, by, side)
     if chosen is Policy.KEEP_BOTH:
         return keep_both(draft, merged, name, rule, chosen, side)
     entry = carried(draft.rules, side, name.there(side), name.there(side.other))
@@ -34,6 +38,24 @@ def keep_both(draft: Draft, merged: Merged, name: Name, rule: Rule, chosen: Poli
     draft.put(name, winner, entry, name.because(winner, Why.CONFLICT), aside, name.left_path)
     note(draft, name, rule, chosen, winner, clash)
     return draft.agree(merged, name, name.there(winner).content)
+
+
+def merge_with(draft: Draft, merged: Merged, name: Name, rule: Rule, by: MergeWith, newer: Side) -> Fate:
+    """Want on both sides what a program makes of the two versions. Until it ran, its size is taken for that of the
+    larger one, its time and mode for those of the newer one."""
+    size = max(name.there(side).size for side in SIDES)
+    for side in SIDES:
+        entry = name.there(side) if side is newer else carried(draft.rules, newer, name.there(newer), name.there(side))
+        wanted = replace(entry, size=size, content=None)
+        source = name.place(side.other)
+        draft.want(name, side, Want(wanted, name.because(side.other, Why.CONFLICT), source, group=name.left_path))
+    places = {side: name.place(side) for side in SIDES}
+    entries = {side: name.there(side) for side in SIDES}
+    draft.wanted.merges[name.left_path] = Merging(places, entries, name.before(Kind.FILE), by)
+    draft.wanted.conflicts.append(
+        Conflict(name.left_path, rule, Policy.MERGE, Kept.MERGED, name.left, name.right, name.base, command=by.command)
+    )
+    return draft.agree(merged, name, None)
 
 
 def spread(draft: Draft, merged: Merged, name: Name, loser: Side, clash: str) -> None:

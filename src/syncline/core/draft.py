@@ -18,6 +18,7 @@ from syncline.core.model import (
     Gone,
     Hold,
     Kind,
+    MergeWith,
     Place,
     Policy,
     Problem,
@@ -95,7 +96,17 @@ class Draft:
     fold: Callable[[str], str]
 
     def policy(self, name: Name, rule: Rule) -> Policy:
-        return self.rules.policy(name.left_path, rule)
+        """How a disagreement is settled; what no program can merge is kept twice."""
+        chosen = self.rules.policy(name.left_path, rule)
+        if not isinstance(chosen, MergeWith):
+            return chosen
+        return Policy.KEEP_BOTH if self.merger(name, rule) is None else Policy.MERGE
+
+    def merger(self, name: Name, rule: Rule) -> MergeWith | None:
+        """The program that merges two versions of a name: both of them files, and not tried in vain already."""
+        chosen = self.rules.policy(name.left_path, rule)
+        files = all(entry is not None and entry.kind is Kind.FILE for entry in (name.left, name.right))
+        return chosen if isinstance(chosen, MergeWith) and files and name.left_path not in self.rules.unmerged else None
 
     def want(self, name: Name, side: Side, want: Want) -> None:
         """Say what should stand at a name on one side."""

@@ -247,6 +247,19 @@ class Policy(StrEnum):
     SMALLEST = "smallest"
     LEFT = "left"
     RIGHT = "right"
+    MERGE = "merge"
+
+
+@dataclass(frozen=True, slots=True)
+class MergeWith:
+    """The policy `merge: COMMAND`: a program makes one version of two. `command`: as it is written; `argv`: its
+    arguments, in which `{base}`, `{left}`, `{right}` and `{output}` stand for files."""
+
+    command: str
+    argv: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"merge: {self.command}"
 
 
 class Kept(StrEnum):
@@ -260,7 +273,8 @@ class Kept(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A path on which the sides disagree, and what was done about it. `kept` is None under `hold`."""
+    """A path on which the sides disagree, and what was done about it. `kept` is None under `hold`. `command` is what
+    merges the versions, where a program does."""
 
     path: RelPath
     rule: Rule
@@ -271,6 +285,12 @@ class Conflict:
     base: Agreed | None = None
     clash: RelPath | None = None
     clash_from: Side | None = None
+    command: str | None = None
+
+    @property
+    def settled_by(self) -> str:
+        """The policy as a person writes it."""
+        return self.policy.value if self.command is None else f"{self.policy.value}: {self.command}"
 
 
 @dataclass(frozen=True, slots=True)

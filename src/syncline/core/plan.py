@@ -82,8 +82,10 @@ def plan_id(job: str, actions: Iterable[Action], conflicts: Collection[Conflict]
     for action in actions:
         digest.update(repr(_identity(action, generated)).encode("utf-8", "surrogateescape"))
     for conflict in conflicts:
-        if conflict.kept is None:
+        if conflict.kept is None or conflict.command is not None:
             told = (conflict.path, conflict.rule.value, _stated(conflict.left), _stated(conflict.right))
+            if conflict.command is not None:
+                digest.update(repr(conflict.command).encode("utf-8", "surrogateescape"))
             digest.update(repr(told).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from syncline.core.model import Agreed, Conflict, Entry, Policy, RelPath, Rule, Side
+from syncline.core.model import Agreed, Conflict, Entry, MergeWith, Policy, RelPath, Rule, Side
 from syncline.core.names import NameRules, folding
 
 TIE_NS = 2_000_000_000
@@ -53,10 +53,10 @@ class Rules:
     time that is new on both sides is taken for equal without reading it. `reread`: every file is read. `extras`: the
     job is a mirror; None for two ways. `suspects`: places whose content must be read before it is believed. `undone`:
     the open conflicts that an undo left, by the folded path of the left. `rotten`: places known to hold bytes that
-    nobody wrote there (see `syncline.core.rot`).
+    nobody wrote there (see `syncline.core.rot`). `unmerged`: paths of the left that a program could not merge.
     """
 
-    policy: Callable[[RelPath, Rule], Policy]
+    policy: Callable[[RelPath, Rule], Policy | MergeWith]
     ignored: Callable[[RelPath, bool], bool]
     now_ns: int
     minute: str
@@ -68,6 +68,7 @@ class Rules:
     suspects: frozenset[tuple[Side, RelPath]] = frozenset()
     undone: Mapping[str, Conflict] = field(default_factory=dict)
     rotten: frozenset[tuple[Side, RelPath]] = frozenset()
+    unmerged: frozenset[RelPath] = frozenset()
 
     def ability(self, side: Side) -> Ability:
         return self.left if side is Side.LEFT else self.right
@@ -95,7 +96,7 @@ def winner(policy: Policy, left: Entry, right: Entry, rules: Rules) -> Side | No
     match policy:
         case Policy.HOLD:
             return None
-        case Policy.KEEP_BOTH | Policy.NEWEST:
+        case Policy.KEEP_BOTH | Policy.NEWEST | Policy.MERGE:
             return newer(left, right, rules) or Side.LEFT
         case Policy.OLDEST:
             return (newer(left, right, rules) or Side.RIGHT).other

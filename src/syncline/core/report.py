@@ -312,7 +312,7 @@ class Report:
         return {
             "path": conflict.path,
             "rule": conflict.rule.value,
-            "policy": conflict.policy.value,
+            "policy": conflict.settled_by,
             "kept": self._kept(conflict.kept),
             "clash": conflict.clash,
         }

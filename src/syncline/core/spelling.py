@@ -63,8 +63,30 @@ def policy_name(said: str, names: tuple[str, ...]) -> str:
     name = names[int(told) - 1] if told in ("1", "2", "3") else told
     if name not in names:
         numbers = ", ".join(f"{number} {each}" for number, each in enumerate(names[:3], 1))
-        raise ValueError(f"{said!r} is no policy; there are {', '.join(names)} ({numbers})")
+        merging = " or merge: COMMAND" if names == CONTENT_POLICIES else ""
+        raise ValueError(f"{said!r} is no policy; there are {', '.join(names)}{merging} ({numbers})")
     return name
+
+
+MARKS: Final = ("{base}", "{left}", "{right}", "{output}")
+"""What stands for files in a merge command."""
+
+
+def merge_command(said: str) -> str | None:
+    """The command of `merge: COMMAND`; None if it is another policy.
+
+    Raises:
+        ValueError: it lacks a file that it must name.
+    """
+    name, colon, command = said.partition(":")
+    if name.strip().lower() != "merge":
+        return None
+    missing = [mark for mark in MARKS[1:] if mark not in command]
+    if not colon or not command.strip():
+        raise ValueError(f"'merge' needs a command, like merge: TOOL {' '.join(MARKS)}")
+    if missing:
+        raise ValueError(f"the merge command {command.strip()!r} lacks {' and '.join(missing)}")
+    return command.strip()
 
 
 def size_text(size: int | None) -> str:

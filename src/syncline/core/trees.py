@@ -8,12 +8,14 @@ from enum import IntEnum
 from typing import Protocol
 
 from syncline.core.model import (
+    Agreed,
     BaseDirectory,
     Conflict,
     Entry,
     Gone,
     Hold,
     Look,
+    MergeWith,
     Place,
     Problem,
     RelPath,
@@ -99,6 +101,16 @@ class Rotten:
     row: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """Two versions of a file of which a program is to make one: where they are, what was seen, what both came from."""
+
+    places: Mapping[Side, Place]
+    entries: Mapping[Side, Entry]
+    base: Agreed | None
+    by: MergeWith
+
+
 @dataclass(slots=True)
 class Wanted:
     """What a merge drew up. A path that is not mentioned in `wants` is not touched.
@@ -106,7 +118,8 @@ class Wanted:
     `needs` are contents the merge must know before it can decide: it is run again once they are known.
     `changed` counts, per side, the files whose content is not the remembered one. `together` are the paths of conflicts
     of an undo on which both sides show the same again. `rotten` are the held places whose bytes nobody wrote; `healed`
-    those that are so no more.
+    those that are so no more. `merges` are, by their path on the left, the files a program is to merge: what is wanted
+    of them stands for what it will make.
     """
 
     wants: dict[Side, dict[RelPath, Want | Gone]] = field(default_factory=lambda: {Side.LEFT: {}, Side.RIGHT: {}})
@@ -119,6 +132,7 @@ class Wanted:
     together: set[RelPath] = field(default_factory=set)
     rotten: dict[Place, Rotten] = field(default_factory=dict)
     healed: set[Place] = field(default_factory=set)
+    merges: dict[RelPath, Merging] = field(default_factory=dict)
 
     def include(self, other: Wanted) -> None:
         """Take over everything that `other` holds."""
@@ -133,6 +147,7 @@ class Wanted:
         self.together |= other.together
         self.rotten.update(other.rotten)
         self.healed |= other.healed
+        self.merges.update(other.merges)
 
 
 Contents = Mapping[Place, "bytes | Problem"]

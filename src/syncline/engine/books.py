@@ -57,13 +57,13 @@ class Opened:
     memory: Memory
 
 
-def begin(course: Course) -> Opened:
+def begin(course: Course, run_id: str) -> Opened:
     """Write *begun n* in the state, then n in the markers; on a first run the markers stand before the state knows.
 
     Raises: StateError, PathError.
     """
     world, standing = course.world, course.standing
-    record, run_id = _remembered(course), world.run_id()
+    record = _remembered(course)
     roots = {side.value: world.roots[side].path for side in SIDES}
     with world.store.transaction():
         if standing.first:

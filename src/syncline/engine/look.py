@@ -44,7 +44,8 @@ WORTH_WAITING_NS = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """A plan, and what is needed to carry it out and to remember it. `suspects`: those that were known before."""
+    """A plan, and what is needed to carry it out and to remember it. `without`: what is found where these paths, of the
+    left, cannot be merged by a program. `suspects`: those that were known before."""
 
     plan: Plan
     wanted: Wanted
@@ -52,6 +53,7 @@ class Findings:
     clocks: Clocks
     scope: str
     fold: Callable[[str], str]
+    without: Callable[[frozenset[RelPath]], Findings]
     suspects: tuple[Suspect, ...] = ()
 
 
@@ -79,10 +81,15 @@ def look(
     )
     fold = rules.fold()
     observed = Observed(scans, base, fold)
-    wanted = _merge(world, observed, rules)
-    actions = _accessible(world, planning.compare(wanted, disposal(job.settings)))
-    plan = _plan(job, world, standing, base, scans, observed, wanted, actions)
-    return Findings(plan, wanted, observed, clocks, scope, fold, known)
+    contents: dict[Place, bytes | Problem] = {}
+
+    def draw(unmerged: frozenset[RelPath]) -> Findings:
+        wanted = _merge(world, observed, replace(rules, unmerged=unmerged), contents)
+        actions = _accessible(world, planning.compare(wanted, disposal(job.settings)))
+        plan = _plan(job, world, standing, base, scans, observed, wanted, actions)
+        return Findings(plan, wanted, observed, clocks, scope, fold, draw, known)
+
+    return draw(frozenset())
 
 
 def _scan(job: Job, world: World, base: BaseStore, *, everything: bool, rescope: bool) -> dict[Side, Scan]:
@@ -157,10 +164,9 @@ def _ability(root: Root) -> Ability:
     return Ability(able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names)
 
 
-def _merge(world: World, observed: Observed, rules: Rules) -> Wanted:
+def _merge(world: World, observed: Observed, rules: Rules, contents: dict[Place, bytes | Problem]) -> Wanted:
     """Merge every directory that differs; contents that turn out to be needed are read, and the merge is run again."""
     whole = Wanted()
-    contents: dict[Place, bytes | Problem] = {}
     for top in observed.tops():
         while True:
             wanted = merge(top, observed, rules, contents)

@@ -20,7 +20,7 @@ from syncline.core.model import (
     RunStarted,
 )
 from syncline.core.report import Report
-from syncline.engine import books
+from syncline.engine import books, merging
 from syncline.engine.books import Course
 from syncline.engine.look import look
 from syncline.engine.standing import Standing, judge
@@ -94,7 +94,10 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
         yield RunStarted(None, findings.plan)
         yield RunFinished(None, Outcome.REFUSED, findings.plan.problems, time.monotonic() - started)
     elif findings.plan.actions:
-        yield from _carry_out(Course(job, world, ask, standing, findings, started), looked)
+        run_id = world.run_id()
+        with merging.merged(job, world, findings, run_id) as settled:
+            check_stop(world)
+            yield from _carry_out(Course(job, world, ask, standing, settled, started), run_id, looked)
     else:
         yield RunStarted(None, findings.plan)
         outcome = _outcome(findings.plan, [])
@@ -169,12 +172,12 @@ def _remember_refusal(world: World, plan: Plan) -> None:
             Jobs(world.store).change(world.record.id, in_sync=False)
 
 
-def _carry_out(course: Course, looked: str | None) -> Iterator[Event]:
+def _carry_out(course: Course, run_id: str, looked: str | None) -> Iterator[Event]:
     """Carry a plan out under a run of its own, and remember what is true afterwards."""
     job, world, plan = course.job, course.world, course.findings.plan
     roots = {side: world.roots[side].path for side in SIDES}
     report = Report(job.name, job.kind.name, roots, job.kind.root_names, dry_run=False)
-    opened = books.begin(course)
+    opened = books.begin(course, run_id)
     site = Site(world.roots, opened.results, lambda: world.stopped() is not None, job.settings.durability)
     journal = Books(world.store, Journal(world.store), opened.run, opened.memory.write_touched)
     sizes = [planning.size_of(action) for action in plan.actions]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from syncline.core import filters
 from syncline.core.guard import Limits
-from syncline.core.model import SIDES, Policy, RelPath, Rule, Side
+from syncline.core.model import SIDES, MergeWith, Policy, RelPath, Rule, Side
 from syncline.core.plan import Disposal
 from syncline.core.policy import Durability, Extras
 
@@ -25,8 +25,8 @@ class PathRule:
 
     match: str
     ignore: bool | None = None
-    changed_both: Policy | None = None
-    created_both: Policy | None = None
+    changed_both: Policy | MergeWith | None = None
+    created_both: Policy | MergeWith | None = None
     props_both: Policy | None = None
 
 
@@ -76,7 +76,7 @@ class JobKind:
     root_names: tuple[str, str]
     settings: type
     writes_left: bool
-    policy: Callable[[Settings], Callable[[RelPath, Rule], Policy]]
+    policy: Callable[[Settings], Callable[[RelPath, Rule], Policy | MergeWith]]
     extras: Callable[[Settings], Extras | None]
 
     def root_name(self, side: Side) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from syncline.core.guard import Limits
-from syncline.core.model import Policy, RelPath, Rule
+from syncline.core.model import MergeWith, Policy, RelPath, Rule
 from syncline.core.policy import Durability, Extras
 from syncline.jobs.kind import DAY_S, JobKind, PathRule, Settings
 
@@ -28,7 +28,7 @@ class Mirror:
     limits: Limits = field(default_factory=Limits)
 
 
-def policy(settings: Settings) -> Callable[[RelPath, Rule], Policy]:
+def policy(settings: Settings) -> Callable[[RelPath, Rule], Policy | MergeWith]:
     """The source wins: it is the only side that counts."""
     return lambda path, rule: Policy.LEFT
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from syncline.core import filters
 from syncline.core.guard import Limits
-from syncline.core.model import Policy, RelPath, Rule
+from syncline.core.model import MergeWith, Policy, RelPath, Rule
 from syncline.core.policy import Durability, Extras
 from syncline.jobs.kind import DAY_S, JobKind, PathRule, Settings
 
@@ -16,8 +16,8 @@ from syncline.jobs.kind import DAY_S, JobKind, PathRule, Settings
 class TwoWay:
     """Settings of a two-way job. Sizes in bytes, times in seconds; None means no limit."""
 
-    changed_both: Policy = Policy.KEEP_BOTH
-    created_both: Policy = Policy.KEEP_BOTH
+    changed_both: Policy | MergeWith = Policy.KEEP_BOTH
+    created_both: Policy | MergeWith = Policy.KEEP_BOTH
     props_both: Policy = Policy.NEWEST
     compare: str = "quick"
     trash_max_size: int | None = 20_000_000
@@ -31,7 +31,7 @@ class TwoWay:
     limits: Limits = field(default_factory=Limits)
 
 
-def policy(settings: Settings) -> Callable[[RelPath, Rule], Policy]:
+def policy(settings: Settings) -> Callable[[RelPath, Rule], Policy | MergeWith]:
     """The policy in force for a path: that of the first rule that matches it and names one, else the job's."""
     assert isinstance(settings, TwoWay)
     changed = _of_block(settings, "changed_both")
@@ -42,8 +42,8 @@ def policy(settings: Settings) -> Callable[[RelPath, Rule], Policy]:
     return lambda path, rule: blocks.get(rule, changed)(path)
 
 
-def _of_block(settings: TwoWay, block: str) -> Callable[[RelPath], Policy]:
-    ordinary: Policy = getattr(settings, block)
+def _of_block(settings: TwoWay, block: str) -> Callable[[RelPath], Policy | MergeWith]:
+    ordinary: Policy | MergeWith = getattr(settings, block)
     ruled = [(rule.match, chosen) for rule in settings.rules if (chosen := getattr(rule, block)) is not None]
     if not ruled:
         return lambda path: ordinary
