@@ -55,6 +55,7 @@ def test_what_the_program_makes_takes_the_name_and_both_versions_go_to_the_trash
     assert disk.staged(pair.left) == disk.staged(pair.right) == []
     assert sorted(os.listdir(pair.state)) == ["state.db", "syncline.log"]
     assert pair.call("conflicts", "--json").document == {"conflicts": []}
+    assert "both versions were merged" in pair.call("explain", "left-right", "a").out
     pair.settled()
 
 

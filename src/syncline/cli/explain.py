@@ -96,6 +96,8 @@ def _done(event: EventRow) -> list[str]:
         told = f"conflict, {show.rule(event['why'])};"
         if kept is None:
             return [told, "nothing was touched"]
+        if kept == "merged":
+            return [told, "both versions were merged"]
         return [told, f"{kept} kept the name", f"and the other version is {printable(clash)}" if clash else ""]
     if event["action"] == "settled":
         return ["the conflict was settled"]
