@@ -237,10 +237,14 @@ class Memory:
         """Drop the rows of names that are no directories any more on either side, or left the scope."""
         if identity is None:
             return
+        stands = {
+            self._fold(name)
+            for listed in (left, right)
+            for name, entry in (listed or {}).items()
+            if entry.kind in _MAY_HAVE_ROWS
+        }
         for row in self._base.child_rows(identity):
-            one = (left or {}).get(row.left_name) if row.left_name is not None else None
-            two = (right or {}).get(row.right_name) if row.right_name is not None else None
-            standing = any(entry is not None and entry.kind in _MAY_HAVE_ROWS for entry in (one, two))
+            standing = any(name is not None and self._fold(name) in stands for name in (row.left_name, row.right_name))
             held = directory.holds.get(self._fold(row.left_name or row.right_name or ""))
             if row.id is not None and (not standing or (held is not None and held.hold is Hold.IGNORED)):
                 self._base.forget(row.id)
