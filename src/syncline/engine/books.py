@@ -21,7 +21,6 @@ from syncline.core.model import (
 from syncline.core.report import Report
 from syncline.engine import suspects
 from syncline.engine.look import Findings
-from syncline.engine.resolve import removed
 from syncline.engine.standing import Standing, claim
 from syncline.engine.world import Ask, World
 from syncline.execute.remember import Memory
@@ -178,12 +177,16 @@ def _record_conflicts(course: Course, record: Remembered, run_id: str | None, re
     and so are those whose clash file a person removed."""
     plan, conflicts = course.findings.plan, Conflicts(course.world.store)
     held = {conflict.path for conflict in plan.conflicts if conflict.kept is None}
+    open_ones = conflicts.open_conflicts(record.id)
     gone = [
         known.id
-        for known in conflicts.open_conflicts(record.id)
+        for known in open_ones
         if known.conflict.kept is None and _over(known.conflict, held, course.findings.wanted.together)
     ]
-    gone += removed(course.world.roots, conflicts.open_conflicts(record.id))
+    if open_ones:
+        from syncline.engine.resolve import removed  # here, for few runs need all that it loads
+
+        gone += removed(course.world.roots, open_ones)
     if gone:
         conflicts.settle(gone)
     for conflict in plan.conflicts:

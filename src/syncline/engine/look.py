@@ -33,7 +33,7 @@ from syncline.execute.remember import Clocks
 from syncline.fs.root import Root
 from syncline.jobs.kind import Job, disposal, patterns
 from syncline.scanner.client import Observed, read_contents
-from syncline.scanner.scan import Scan, Scanning, Task
+from syncline.scanner.scan import Scan, Scanning
 from syncline.store.base import BaseStore
 from syncline.store.conflicts import Conflicts
 from syncline.store.suspects import Suspect, Suspects
@@ -63,16 +63,16 @@ def look(
     ask: Ask,
     standing: Standing,
     base: BaseStore,
+    scanning: Scanning,
     suspects: frozenset[tuple[Side, RelPath]] = frozenset(),
 ) -> Findings:
-    """Scan both roots, merge, and draw up the plan.
+    """Merge what is found on both roots, which are being read, and draw up the plan.
 
-    Raises: RootLost when a root is not there any more, Interrupted.
+    Raises: RootLost when a root is not there any more or does not answer, ScanFailed, Interrupted.
     """
     ignored = filters.ignored_by(patterns(job.settings))
     scope = filters.scope(patterns(job.settings))
-    rescope = world.record is not None and not standing.first and world.record.scope != scope
-    scans = _scan(job, world, base, everything=ask.full or rescope, rescope=rescope)
+    scans = _scans(world, scanning)
     clocks = _wait(world, scans)
     known = tuple(Suspects(world.store, job.id).all())
     rules = replace(
@@ -92,19 +92,8 @@ def look(
     return draw(frozenset())
 
 
-def _scan(job: Job, world: World, base: BaseStore, *, everything: bool, rescope: bool) -> dict[Side, Scan]:
-    record = world.record
-    task = Task(
-        world.roots,
-        base,
-        tuple(patterns(job.settings)),
-        lambda: check_stop(world),
-        everything=everything,
-        rescope=rescope,
-        moment=None if world.store.write or record is None else (record.generation, record.begun),
-    )
-    with Scanning(task) as scanning:
-        scans = scanning.result()
+def _scans(world: World, scanning: Scanning) -> dict[Side, Scan]:
+    scans = scanning.result()
     check_stop(world)
     for root in world.roots.values():
         if not root.alive():

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from syncline.core import retention
 from syncline.core.model import Outcome
 from syncline.core.spelling import duration_text
-from syncline.engine import trash
 from syncline.engine.world import World
 from syncline.errors import SynclineError
 from syncline.execute.transfer import TRASH
@@ -64,6 +63,8 @@ def _clear_trash(job: Job, world: World, present: datetime) -> list[str]:
     old = [run for run in _own_runs(job, world) if run.started <= limit]  # what it left may be younger than the run
     if not old:
         return []
+    from syncline.engine import trash  # here, for few runs need all that it loads
+
     end_s = time.monotonic() + PATIENCE_S
     gone = trash.clear(
         job,
@@ -87,6 +88,8 @@ def _clear_history(job: Job, world: World, present: datetime) -> list[str]:
     limit, runs = _before(present, keep_for_s), Runs(world.store)
     if not runs.any_before(job.id, limit):
         return []
+    from syncline.engine import trash
+
     conflicts = Conflicts(world.store)
     needed = {run for each in conflicts.open_conflicts(job.id) if (run := each.run) is not None}
     needed |= {run.id for run in _own_runs(job, world)} | trash.needed(world)

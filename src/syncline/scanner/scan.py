@@ -116,6 +116,7 @@ class Scanning:
         stale = self._listen()
         for side in stale:
             self._scans[side] = walk_here(self._task, side)
+        self.close()
         return self._scans
 
     def _listen(self) -> list[Side]:
