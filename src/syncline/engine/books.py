@@ -149,7 +149,7 @@ def _claim(course: Course, record: Remembered) -> None:
 def _memory(course: Course, record: Remembered, results: Results) -> Memory:
     findings = course.findings
     base = BaseStore(course.world.store, record.id)
-    return Memory(base, findings.wanted.directories, findings.observed.rows, results, findings.fold, findings.clocks)
+    return Memory(base, findings.wanted.directories, findings.rows, results, findings.fold, findings.clocks)
 
 
 def _note_look(course: Course, record: Remembered, problems: tuple[Problem, ...], outcome: Outcome) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -32,9 +32,10 @@ from syncline.errors import PathError, RootLost
 from syncline.execute.remember import Clocks
 from syncline.fs.root import Root
 from syncline.jobs.kind import Job, disposal, patterns
-from syncline.scanner.client import Observed, read_contents
+from syncline.scanner.client import Observed
+from syncline.scanner.contents import read_contents
 from syncline.scanner.scan import Scan, Scanning
-from syncline.store.base import BaseStore
+from syncline.store.base import BaseStore, Row
 from syncline.store.conflicts import Conflicts
 from syncline.store.suspects import Suspect, Suspects
 
@@ -44,12 +45,13 @@ WORTH_WAITING_NS = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """A plan, and what is needed to carry it out and to remember it. `without`: what is found where these paths, of the
-    left, cannot be merged by a program. `suspects`: those that were known before."""
+    """A plan, and what is needed to carry it out and to remember it: what the merge found, without what it wanted, and
+    the `rows` of the directories it looked at. `without`: what is found where these paths, of the left, cannot be
+    merged by a program. `suspects`: those that were known before."""
 
     plan: Plan
     wanted: Wanted
-    observed: Observed
+    rows: Mapping[int, Row]
     clocks: Clocks
     scope: str
     fold: Callable[[str], str]
@@ -87,7 +89,10 @@ def look(
         wanted = _merge(world, observed, replace(rules, unmerged=unmerged), contents)
         actions = _accessible(world, planning.compare(wanted, disposal(job.settings)))
         plan = _plan(job, world, standing, base, scans, observed, wanted, actions)
-        return Findings(plan, wanted, observed, clocks, scope, fold, draw, known)
+        for side in SIDES:
+            wanted.wants[side].clear()  # it has become actions; of a million files it is as much again
+        wanted.seen.clear()
+        return Findings(plan, wanted, observed.rows, clocks, scope, fold, draw, known)
 
     return draw(frozenset())
 
@@ -162,7 +167,7 @@ def _merge(world: World, observed: Observed, rules: Rules, contents: dict[Place,
             missing = {place: entry for place, entry in wanted.needs.items() if place not in contents}
             if not missing:
                 break
-            contents.update(read_contents(world.roots, missing))
+            contents.update(read_contents(world.roots, missing, lambda: check_stop(world)))
         whole.include(wanted)
     return whole
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import marshal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -59,7 +61,7 @@ class Memory:
     ) -> None:
         self._base = base
         self._merged = list(merged)
-        self._known: dict[int, Row] = dict(rows)
+        self._known = {id: _mark(row) for id, row in rows.items()}
         self._results = results
         self._fold = fold
         self._clocks = clocks
@@ -109,22 +111,12 @@ class Memory:
         if row is None:
             return False
         self._forget_below(directory, identity, left, right)
-        if identity is not None and self._known.get(identity) == row:
+        mark = _mark(row)
+        if identity is not None and self._known.get(identity) == mark:
             return False
         written = self._base.write(row)
         self._ids[at.left_path] = written
-        self._known[written] = Row(
-            written,
-            row.parent,
-            row.left_name,
-            row.right_name,
-            row.left,
-            row.right,
-            row.beside,
-            row.attention,
-            row.files,
-            row.size,
-        )
+        self._known[written] = mark
         return True
 
     def _row(
@@ -134,7 +126,7 @@ class Memory:
         parent = None
         if at.left_path:
             before = self._known.get(identity) if identity is not None else None
-            parent = before.parent if before is not None else self._parent(at.left_path)
+            parent = before[0] if before is not None else self._parent(at.left_path)
             if parent is None:
                 return None  # the directory above is not remembered, so this one cannot be
         base = self._agreed(directory, left or {}, right or {})
@@ -248,6 +240,16 @@ class Memory:
             held = directory.holds.get(self._fold(row.left_name or row.right_name or ""))
             if row.id is not None and (not standing or (held is not None and held.hold is Hold.IGNORED)):
                 self._base.forget(row.id)
+
+
+def _mark(row: Row) -> tuple[int | None, bytes]:
+    """The directory above, and a digest by which a row is told from another: the row itself is long."""
+    told = (row.left_name, row.right_name, row.left, row.right, row.beside, row.attention, row.files, row.size)
+    return row.parent, hashlib.blake2b(marshal.dumps((row.parent, *told), _PLAIN), digest_size=16).digest()
+
+
+_PLAIN = 2
+"""The version of marshal's form in which equal values have equal bytes."""
 
 
 _MAY_HAVE_ROWS = (Kind.DIRECTORY, Kind.UNKNOWN, Kind.MOUNT)

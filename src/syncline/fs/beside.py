@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -31,6 +32,7 @@ class Beside:
             self._child = os.fork()
         if self._child == 0:
             try:
+                gc.disable()  # a collection would write to every object, and so copy all memory that is shared
                 # A signal to the whole group is for the parent to understand; it ends this process in time.
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)

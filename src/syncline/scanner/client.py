@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -13,10 +13,7 @@ from syncline.core.model import (
     SIDES,
     BaseDirectory,
     Entry,
-    Kind,
     Look,
-    Place,
-    Problem,
     Reason,
     RelPath,
     Side,
@@ -155,19 +152,6 @@ def remembered(row: Row | None, fold: Callable[[str], str]) -> BaseDirectory:
         return BaseDirectory()
 
 
-def read_contents(roots: Mapping[Side, Root], needs: Mapping[Place, Entry]) -> Iterable[tuple[Place, bytes | Problem]]:
-    """The content of each place that is needed: a file's digest, a link's target, or why it could not be read."""
-    for place, entry in needs.items():
-        root = roots[place.side]
-        try:
-            if entry.kind is Kind.LINK:
-                yield place, root.read_link(place.path)
-            else:
-                yield place, _hash(root, place, entry)
-        except PathError as error:
-            yield place, Problem(place, Reason(error.reason), error.detail)
-
-
 def hashing(root: Root, path: RelPath, expect: Entry, *, uncached: bool = False) -> Iterator[int | bytes]:
     """Read a file; yields the bytes of each block that was read, and last the content. `uncached`: from the disk.
 
@@ -186,12 +170,6 @@ def hashing(root: Root, path: RelPath, expect: Entry, *, uncached: bool = False)
     finally:
         reader.close()
     yield content_of(digest)
-
-
-def _hash(root: Root, place: Place, expect: Entry) -> bytes:
-    *_, content = hashing(root, place.path, expect)
-    assert isinstance(content, bytes)
-    return content
 
 
 def same_file(expect: Entry, found: Entry | None) -> bool:

@@ -117,7 +117,8 @@ class Scanning:
         for side in stale:
             self._scans[side] = walk_here(self._task, side)
         self.close()
-        return self._scans
+        scans, self._scans = self._scans, {}  # whoever asked lets go of them sooner
+        return scans
 
     def _listen(self) -> list[Side]:
         """Take over what the processes tell, to the end; the sides on which they read another moment's rows."""
