@@ -168,6 +168,7 @@ def _merge(world: World, observed: Observed, rules: Rules, contents: dict[Place,
             if not missing:
                 break
             contents.update(read_contents(world.roots, missing, lambda: check_stop(world)))
+        observed.rest()
         whole.include(wanted)
     return whole
 
@@ -259,6 +260,6 @@ def _only_directories(wanted: Wanted, side: Side) -> bool:
     return not any(
         entry.kind is Kind.LINK
         for directory in wanted.directories
-        if isinstance(look := directory.at.look(side), dict)
+        if isinstance(look := directory.at.look(side), Mapping)
         for entry in look.values()
     )

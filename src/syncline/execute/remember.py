@@ -17,6 +17,7 @@ from syncline.core.model import (
     Entry,
     Hold,
     Kind,
+    Listing,
     Place,
     RelPath,
     Side,
@@ -96,6 +97,15 @@ class Memory:
         return any(wrote)
 
     def _write(self, directory: Merged) -> bool:
+        try:
+            return self._written(directory)
+        finally:
+            for side in SIDES:
+                look = directory.at.look(side)
+                if isinstance(look, listing.Packed):
+                    look.rest()
+
+    def _written(self, directory: Merged) -> bool:
         at = directory.at
         left = self._now(directory, Side.LEFT)
         right = self._now(directory, Side.RIGHT)
@@ -119,9 +129,7 @@ class Memory:
         self._known[written] = mark
         return True
 
-    def _row(
-        self, directory: Merged, identity: int | None, left: dict[str, Entry] | None, right: dict[str, Entry] | None
-    ) -> Row | None:
+    def _row(self, directory: Merged, identity: int | None, left: Listing | None, right: Listing | None) -> Row | None:
         at = directory.at
         parent = None
         if at.left_path:
@@ -157,7 +165,7 @@ class Memory:
             found = remembered[0]
         return found
 
-    def _now(self, directory: Merged, side: Side) -> dict[str, Entry] | None:
+    def _now(self, directory: Merged, side: Side) -> Listing | None:
         """One side's listing as it is now; None when the directory is not there."""
         path = directory.at.path(side)
         look = directory.at.look(side)
@@ -169,6 +177,8 @@ class Memory:
             if (made is None or made.kind is not Kind.DIRECTORY) and not changes:
                 return None
             look = {}
+        if isinstance(look, listing.Packed) and path and not changes:
+            return look
         now = {name: known(entry, None) for name, entry in look.items()}
         for name, entry in changes.items():
             if entry is None:
@@ -188,7 +198,7 @@ class Memory:
                 return entry is None or entry.kind is not Kind.DIRECTORY
         return False
 
-    def _agreed(self, directory: Merged, left: dict[str, Entry], right: dict[str, Entry]) -> BaseDirectory:
+    def _agreed(self, directory: Merged, left: Listing, right: Listing) -> BaseDirectory:
         """Which names both sides agree on, and why the others are not agreed."""
         agreed: dict[str, Agreed] = {}
         unagreed: dict[str, Unagreed] = {}
@@ -224,7 +234,7 @@ class Memory:
         return BaseDirectory(agreed, unagreed)
 
     def _forget_below(
-        self, directory: Merged, identity: int | None, left: dict[str, Entry] | None, right: dict[str, Entry] | None
+        self, directory: Merged, identity: int | None, left: Listing | None, right: Listing | None
     ) -> None:
         """Drop the rows of names that are no directories any more on either side, or left the scope."""
         if identity is None:

@@ -52,6 +52,7 @@ class Observed:
         self._base = base
         self._fold = fold
         self._children: dict[int, dict[str, Row]] = {}
+        self._way: list[Triple] = []
         self.rows: dict[int, Row] = {}
         """Every remembered directory that was looked at."""
         for side in SIDES:
@@ -77,11 +78,13 @@ class Observed:
         if left is None and right is None and (row is None or (row.both and on_both)):
             return None  # as it was, and settled; what only one side has never is, nor what is below it
         triple = self._triple(row, left_path, right_path, left, right)
-        return replace(
+        triple = replace(
             triple,
             left=None if above.left is None else triple.left,
             right=None if above.right is None else triple.right,
         )
+        self._go_down(above, triple)
+        return triple
 
     def frozen_above(self, top: Triple) -> bool:
         for side in SIDES:
@@ -89,6 +92,19 @@ class Observed:
             if self._unseen[side] and any(above in self._unseen[side] for above in names.ancestors(path)):
                 return True
         return False
+
+    def rest(self) -> None:
+        """Pack again what a merge has looked at: it is done."""
+        while self._way:
+            _rest(self._way.pop())
+
+    def _go_down(self, above: Triple, triple: Triple) -> None:
+        """A merge goes down depth first: of what it has left, nothing is asked again soon."""
+        while self._way and (self._way[-1].left_path, self._way[-1].right_path) != (above.left_path, above.right_path):
+            _rest(self._way.pop())
+        if not self._way:
+            self._way.append(above)
+        self._way.append(triple)
 
     def _climb(self, side: Side) -> None:
         """A directory that only one side has is settled from where both have one: those above it are looked at too."""
@@ -180,7 +196,13 @@ def same_file(expect: Entry, found: Entry | None) -> bool:
     )
 
 
+def _rest(triple: Triple) -> None:
+    for look in (triple.left, triple.right):
+        if isinstance(look, listing.Packed):
+            look.rest()
+
+
 def _look(seen: Seen | None, blob: bytes | None) -> Look:
     if seen is not None:
-        return listing.unpack(seen.look) if isinstance(seen.look, bytes) else seen.look
-    return None if blob is None else listing.unpack(blob[: -listing.CHECKSUM_BYTES])
+        return listing.Packed(seen.look) if isinstance(seen.look, bytes) else seen.look
+    return None if blob is None else listing.Packed(blob[: -listing.CHECKSUM_BYTES])
