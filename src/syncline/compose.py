@@ -17,10 +17,11 @@ from typing import Any, Self
 from syncline import engine
 from syncline.config.identity import remembered, settle
 from syncline.config.values import Configuration, ConfiguredJob
-from syncline.core import filters
+from syncline.core import filters, retention
 from syncline.core.guard import Limits
 from syncline.core.model import SIDES, Event, Guard, MergeWith, Objection, Plan, Policy, RelPath, Side
 from syncline.core.policy import Durability, Extras
+from syncline.core.retention import Versions
 from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, merge_command
 from syncline.engine import Ask, World
 from syncline.errors import RunRefused, UsageError
@@ -48,6 +49,7 @@ _VALUES: Mapping[str, Callable[[Any], object]] = {
     "extras": Extras,
     "ignore": tuple,
     "limits": lambda limits: Limits(**limits),
+    "versions": lambda said: None if said is None else _versions(said),
     "rules": lambda rules: tuple(map(_rule, rules)),
     "durability": Durability,
     "compare": lambda said: _one_of(said, "quick", "hash"),
@@ -441,6 +443,10 @@ def _rule(said: Mapping[str, Any]) -> PathRule:
         name: _VALUES[name](said[name]) for name in ("changed_both", "created_both", "props_both") if name in said
     }
     return PathRule(said["match"], said.get("ignore"), **policies)
+
+
+def _versions(said: Mapping[str, Any]) -> Versions:
+    return Versions(said.get("keep"), said.get("for"), retention.steps(said.get("thin", ())))
 
 
 def _job(kind: JobKind, identity: str, name: str, left: str, right: str, options: Options) -> Job:

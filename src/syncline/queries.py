@@ -44,6 +44,7 @@ class StatusRow(TypedDict):
     conflicts: int
     problems: int
     operations: NotRequired[OperationsRow]
+    trash: NotRequired[dict[str, SpaceRow] | None]
 
 
 class RunRow(TypedDict):
@@ -64,6 +65,13 @@ class OperationsRow(TypedDict):
     done: int
     actions: dict[str, int]
     conflicts: dict[str, int]
+
+
+class SpaceRow(TypedDict):
+    """What the trash of one root holds of a job."""
+
+    items: int
+    bytes: int
 
 
 class OpenRow(TypedDict):
@@ -191,6 +199,16 @@ def conflicts(store: Store, jobs: Sequence[Job], *, settled: bool = False) -> li
 def run_id(store: Store, said: str, job: Job | None = None) -> str:
     """The id of the run a person means. Raises: UsageError, StateError."""
     return Runs(store).find(said, None if job is None else job.id).id
+
+
+def space(job: Job, kept: Sequence[Kept]) -> dict[str, SpaceRow]:
+    """What the trash of each root holds, by the root's name."""
+    told: dict[str, SpaceRow] = {job.kind.root_name(side): {"items": 0, "bytes": 0} for side in job.kind.written()}
+    for each in kept:
+        row = told[job.kind.root_name(each.side)]
+        row["items"] += 1
+        row["bytes"] += each.entry.size if each.entry.kind is Kind.FILE else 0
+    return told
 
 
 def trash_row(job: Job, kept: Kept) -> TrashRow:

@@ -88,6 +88,25 @@ COMMON = {
     "trash.max_size": Key("trash: {{max_size: {}}}", ("20MB", "20MiB", "4096", "none"), SIZE),
     "trash.keep_for": Key("trash: {{keep_for: {}}}", ("30d", "7d", "0", "none"), TIME),
     "trash.replaced": Key("trash: {{replaced: {}}}", ("true", "false"), FLAG),
+    "trash.max_total": Key("trash: {{max_total: {}}}", ("5GB", "0", "none"), SIZE),
+    "versions": Key("versions: {}", ("", "{}"), (("3", "expects a block of keys"), ("{kep: 1}", "unknown key"))),
+    "versions.keep": Key(
+        "versions: {{keep: {}}}", ("1", "10", "none"), (("0", "from 1 to"), ("x", "whole number"), ("1.5", "whole"))
+    ),
+    "versions.for": Key("versions: {{for: {}}}", ("90d", "1y", "4w", "none"), TIME),
+    "versions.thin": Key(
+        "versions: {{thin: {}}}",
+        ("[]", "[1d: all, 30d: daily, 1y: weekly]", '["1d: all", "none: yearly"]', "[6h: hourly, 60w: monthly]"),
+        (
+            ("x", "expects a list of steps"),
+            ("[1d]", "is no step"),
+            ("[1d: often]", "is no step"),
+            ("[30: all]", "is no duration"),
+            ("[30d: all, 1d: daily]", "further back"),
+            ("[{1d: all, 2d: daily}]", "expects a step"),
+            ("[3]", "is no step"),
+        ),
+    ),
     "rules": Key(
         "rules: {}", ("[]", "", '[{match: "*.a"}]'), (LIST, ("[3]", "expects a block"), ("[{}]", "key match"))
     ),

@@ -11,17 +11,23 @@ import click
 from syncline.cli import complete
 from syncline.cli.call import Call
 from syncline.cli.options import as_json, examples
+from syncline.errors import SynclineError
 
 if TYPE_CHECKING:
     from syncline.compose import Desk
+    from syncline.jobs.kind import Job
+    from syncline.queries import SpaceRow
 
 
-@click.command(epilog=examples("syncline status", "syncline status --hours 24", "syncline status documents-usb --json"))
+@click.command(
+    epilog=examples("syncline status", "syncline status --hours 24 --space", "syncline status documents-usb --json")
+)
 @click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete.jobs)
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Also count what was done in so many hours.")
+@click.option("--space", is_flag=True, help="Also say how much space the trash of each folder takes.")
 @as_json
 @click.pass_obj
-def status(call: Call, jobs: tuple[str, ...], hours: float | None, json: bool) -> int:
+def status(call: Call, jobs: tuple[str, ...], hours: float | None, space: bool, json: bool) -> int:
     """Say per job whether it is in sync, and what is open.
 
     It tells what was found when the job was last looked at; 'syncline plan JOB' looks anew.
@@ -36,11 +42,25 @@ def status(call: Call, jobs: tuple[str, ...], hours: float | None, json: bool) -
         if hours is not None:
             for row, job in zip(rows, named, strict=True):
                 row["operations"] = queries.operations(desk.store, job, hours, local_now())
+        for row, job in zip(rows, named, strict=True) if space else ():
+            row["trash"] = _space(desk, job)
         if json:
             call.answer({"jobs": rows})
         else:
             lists.status(terminal.screen(call), rows)
     return 0
+
+
+def _space(desk: Desk, job: Job) -> dict[str, SpaceRow] | None:
+    """What the trash of a job's roots holds; None where they cannot be looked at now."""
+    from syncline import queries
+    from syncline.engine import trash
+
+    try:
+        with desk.world(job) as world:
+            return queries.space(job, trash.contents(job, world))
+    except SynclineError:
+        return None
 
 
 @click.command(epilog=examples("syncline history", "syncline history documents-usb --limit 5"))

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "history": ("ask.history", "List past runs."),
     "show": ("ask.show", "Show what a past run did."),
     "explain": ("explain.explain", "Tell what happened to a path, and why."),
+    "versions": ("versions.versions", "List the versions of a file, and compare them."),
     "trash": ("trash.trash", "List, put back or empty what was moved to the trash."),
     "verify": ("verify.verify", "Read contents again and compare them with what is remembered."),
     "jobs": ("jobs.jobs", "List, show or forget jobs."),

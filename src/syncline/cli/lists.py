@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from syncline.cli import show
@@ -10,7 +10,7 @@ from syncline.cli.terminal import Piece, Screen
 from syncline.core.names import printable
 
 if TYPE_CHECKING:
-    from syncline.queries import JobRow, OperationsRow, RunRow, StatusRow
+    from syncline.queries import JobRow, OperationsRow, RunRow, SpaceRow, StatusRow
 
 
 def jobs(screen: Screen, rows: Sequence[JobRow]) -> None:
@@ -40,6 +40,8 @@ def status(screen: Screen, rows: Sequence[StatusRow]) -> None:
         screen.lines(*pieces, indent=width + 2)
         if "operations" in row:
             _operations(screen, row["operations"], width)
+        if "trash" in row:
+            _space(screen, row["trash"], width)
         if row["conflicts"]:
             screen.line(f"{'':<{width}}  ", (f"syncline conflicts {row['job']}", "cyan"))
 
@@ -51,6 +53,15 @@ def _operations(screen: Screen, done: OperationsRow, width: int) -> None:
         total = sum(counts.values())
         head = f"{'':<{width + 2}}last {done['hours']:g} h: {show.many(total, said)}{':' if parts else ''}"
         screen.lines(head, *[*parts[:-1], *[part.rstrip(",") for part in parts[-1:]]], indent=width + 4)
+
+
+def _space(screen: Screen, kept: Mapping[str, SpaceRow] | None, width: int) -> None:
+    """How much the trash of each root holds."""
+    if kept is None:
+        screen.line(f"{'':<{width + 2}}trash: its folders cannot be looked at now")
+        return
+    parts = [f" {root} {show.many(row['items'], 'item')} ({show.size(row['bytes'])})" for root, row in kept.items()]
+    screen.lines(f"{'':<{width + 2}}trash:", *[f"{part}," for part in parts[:-1]], *parts[-1:], indent=width + 4)
 
 
 def history(screen: Screen, rows: Sequence[RunRow]) -> None:

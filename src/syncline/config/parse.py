@@ -32,6 +32,7 @@ _INSIDE = {
     ("trash", "max_size"): "trash_max_size",
     ("trash", "keep_for"): "trash_keep_for_s",
     ("trash", "replaced"): "trash_replaced",
+    ("trash", "max_total"): "trash_max_total",
     ("history", "keep_for"): "history_keep_for_s",
 }
 """Keys of a block in a job, with the name its settings have for them."""
@@ -106,6 +107,8 @@ def options(job: schema.Job, directory: str) -> dict[str, Any]:
     for (block, key), name in _INSIDE.items():
         if key in said.get(block, {}):
             stored[name] = said[block][key]
+    if said.get("versions") is not None:
+        stored["versions"] = said["versions"]
     for name in ("limits", "rules"):
         if said.get(name):
             stored[name] = said[name]
@@ -266,9 +269,9 @@ def _not_yet(document: Document, path: Path, block: schema.Block, section: str) 
 def shown(key: str, value: Any) -> Any:
     """A checked value as it is written in the file."""
     last = key.rpartition(".")[2]
-    if last in ("max_size", "large_above", "bandwidth"):
+    if last in ("max_size", "max_total", "large_above", "bandwidth"):
         return size_text(value)
-    if last in ("keep_for", "debounce", "full_scan", "digest", "every") and value is not None:
+    if last in ("keep_for", "for", "debounce", "full_scan", "digest", "every") and value is not None:
         return duration_text(value)
     if isinstance(value, list):
         return f"[{', '.join(map(str, value))}]"

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, SecretStr, create_model
 from pydantic_core import PydanticCustomError
 
 from syncline.config.text import Filled
-from syncline.core import filters
+from syncline.core import filters, retention
 from syncline.core.spelling import (
     CONTENT_POLICIES,
     PROPERTY_POLICIES,
@@ -141,6 +141,20 @@ def _empty(kind: type) -> Callable[[Any], Any]:
     return lambda value: kind() if value is None else value
 
 
+def _steps(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise _wrong(f"expects a list of steps, like [1d: all, 30d: daily], not {_shown(value)}")
+    said = []
+    for each in value:
+        pair = ": ".join(map(str, next(iter(each.items())))) if isinstance(each, dict) and len(each) == 1 else each
+        said.append(_spelt(str, "a step like 30d: daily")(pair))
+    try:
+        retention.steps(said)
+    except ValueError as error:
+        raise _wrong(str(error)) from error
+    return said
+
+
 def _rate(text: str) -> int | None:
     return parse_size(text.strip().removesuffix("/s"))
 
@@ -186,6 +200,7 @@ class Trash(Block):
     max_size: Size = 20_000_000
     keep_for: Period = 30 * DAY_S
     replaced: Flag = True
+    max_total: Size = None
 
 
 class MirrorTrash(Trash):
@@ -194,6 +209,21 @@ class MirrorTrash(Trash):
 
 class History(Block):
     keep_for: Period = 90 * DAY_S
+
+
+if TYPE_CHECKING:
+
+    class Versions(Block):
+        """Which earlier versions of a path are kept."""
+
+else:  # `for` is no name that a class body can have
+    Versions = create_model(
+        "Versions",
+        __base__=Block,
+        keep=(Annotated[int | None, PlainValidator(_number(1, 10**6, none=True))], None),
+        **{"for": (Period, None)},
+        thin=(Annotated[list[str], PlainValidator(_steps)], []),
+    )
 
 
 class MirrorRule(Block):
@@ -226,6 +256,7 @@ class Job(Block):
         "mode",
     ]
     compare: Annotated[str, PlainValidator(_choice("quick", "hash"))] = "quick"
+    versions: Annotated[Versions | None, BeforeValidator(_empty(dict))] = None
     history: Annotated[History, BeforeValidator(_empty(dict))] = History()
     durability: Annotated[str, PlainValidator(_choice("batch", "each", "off"))] = "batch"
     verify: Text = "stream"

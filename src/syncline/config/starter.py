@@ -29,6 +29,7 @@ jobs:
   #     - match: "*.docx"
   #       changed_both: hold
   #   trash: {max_size: 20MB, keep_for: 30d}        # larger deletions are final; none: no limit
+  #   versions: {keep: 10, for: 90d}        # which earlier versions of a file stay in the trash
   #   limits: {deletes: 25, deletes_percent: 10}    # more than both in one run: it asks first
   #   compare: quick                        # or hash: read everything at the first run
 

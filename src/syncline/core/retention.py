@@ -1,9 +1,13 @@
-"""Which runs' trash is old enough, or too much: decided run by run, the oldest first."""
+"""What of the trash may go: run by run by age and size, the oldest first; or version by version, thinned with age."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from syncline.core.spelling import parse_period
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +48,89 @@ def due(heaps: Iterable[Heap], retention: Retention) -> set[str]:
             gone.add(heap.run)
             total -= heap.size
     return gone
+
+
+class Span(StrEnum):
+    """How close together versions of one path are kept: all of them, or the newest of each hour, day, week ..."""
+
+    ALL = "all"
+    HOURLY = "hourly"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    YEARLY = "yearly"
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Which earlier versions of a path are kept: at most `keep` of them, none older than `for_s` seconds, and of those
+    up to the age of a step of `thin` only the newest of each of its spans; what is older than the last step goes. What
+    is not said (None, no step) limits nothing."""
+
+    keep: int | None = None
+    for_s: float | None = None
+    thin: tuple[tuple[float, Span], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One earlier version of a path: which one, and when it stopped being the present one, in the local zone."""
+
+    key: int
+    at: datetime
+
+
+def thinned(versions: Iterable[Version], rule: Versions, now: datetime) -> set[int]:
+    """The keys of those versions of one path that may go.
+
+    Spans are those of the calendar in the zone of `at`, so what stays does not depend on how often this is asked.
+    """
+    newest_first = sorted(versions, key=lambda version: (version.at, version.key), reverse=True)
+    kept: list[Version] = []
+    filled: set[tuple[Span, tuple[int, ...]]] = set()
+    for version in newest_first:
+        age = now - version.at
+        if rule.for_s is not None and _older(age, rule.for_s):
+            continue
+        if rule.thin:
+            span = next((span for up_to_s, span in rule.thin if not _older(age, up_to_s)), None)
+            if span is None:
+                continue
+            bucket = (span, (version.key,) if span is Span.ALL else _BUCKETS[span](version.at))
+            if bucket in filled:
+                continue
+            filled.add(bucket)
+        kept.append(version)
+    stay = {version.key for version in (kept if rule.keep is None else kept[: rule.keep])}
+    return {version.key for version in newest_first} - stay
+
+
+def step(said: str) -> tuple[float, Span]:
+    """The step that `30d: daily` says: up to which age in seconds, and how close. Raises: ValueError."""
+    age, colon, word = said.partition(":")
+    name = word.strip().lower()
+    if not colon or name not in {span.value for span in Span}:
+        raise ValueError(f"{said!r} is no step; say it like 30d: daily, with one of {', '.join(Span)}")
+    up_to_s = parse_period(age)
+    return float("inf") if up_to_s is None else up_to_s, Span(name)
+
+
+def steps(said: Iterable[str]) -> tuple[tuple[float, Span], ...]:
+    """Several steps, which must reach further and further. Raises: ValueError."""
+    found = tuple(map(step, said))
+    if any(later[0] <= earlier[0] for earlier, later in zip(found, found[1:], strict=False)):
+        raise ValueError("each step must reach further back than the one before it, like [1d: all, 30d: daily]")
+    return found
+
+
+def _older(age: timedelta, limit_s: float) -> bool:
+    return age.total_seconds() > limit_s
+
+
+_BUCKETS: Mapping[Span, Callable[[datetime], tuple[int, ...]]] = {
+    Span.HOURLY: lambda at: (at.year, at.month, at.day, at.hour),
+    Span.DAILY: lambda at: (at.year, at.month, at.day),
+    Span.WEEKLY: lambda at: tuple(at.isocalendar()[:2]),
+    Span.MONTHLY: lambda at: (at.year, at.month),
+    Span.YEARLY: lambda at: (at.year,),
+}

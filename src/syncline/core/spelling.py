@@ -8,6 +8,7 @@ from typing import Final
 UNITS: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 BINARY_UNITS: Final = {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+LONG: Final = {"w": 7 * 86_400, "y": 365 * 86_400}
 
 CONTENT_POLICIES: Final = ("keep-both", "newest", "hold", "oldest", "largest", "smallest", "left", "right")
 PROPERTY_POLICIES: Final = ("newest", "left", "hold", "right")
@@ -34,7 +35,7 @@ def parse_size(text: str) -> int | None:
 
 
 def parse_duration(text: str) -> float:
-    """The seconds of `90s`, `0.3s`, `10m`, `6h`, `30d`, or of `0`.
+    """The seconds of `90s`, `0.3s`, `10m`, `6h`, `30d`, `4w`, `1y` (365 days), or of `0`.
 
     Raises:
         ValueError: it is none of these.
@@ -42,10 +43,10 @@ def parse_duration(text: str) -> float:
     said = text.strip().lower()
     if said == "0":
         return 0.0
-    match = re.fullmatch(_NUMBER + r" ?([smhd])", said, re.ASCII)
+    match = re.fullmatch(_NUMBER + r" ?([smhdwy])", said, re.ASCII)
     if match is None:
-        raise ValueError(f"{text!r} is no duration; say it like 90s, 10m, 6h or 30d")
-    return float(match[1]) * SECONDS[match[2]]
+        raise ValueError(f"{text!r} is no duration; say it like 90s, 10m, 6h, 30d, 4w or 1y")
+    return float(match[1]) * {**SECONDS, **LONG}[match[2]]
 
 
 def parse_period(text: str) -> float | None:

@@ -129,19 +129,51 @@ def clear(
     *,
     among: Collection[str],
     stop: Callable[[], bool],
+    spared: Collection[RelPath] = (),
 ) -> list[Kept]:
     """Remove what is due of what these runs left in the trash of locked roots, run by run; what went.
 
-    Asks `stop` before each thing it removes; what an unfinished run may need stays. Raises: PathError, StateError.
+    Asks `stop` before each thing it removes; what an unfinished run may need stays, and so does a run with something in
+    it that had one of the `spared` paths. Raises: PathError, StateError.
     """
     everything = contents(job, world, set(among) - needed(world))
     gone: list[Kept] = []
     for side in job.kind.written():
         mine = [kept for kept in everything if kept.side is side]
-        for run in sorted(retention.due(_heaps(mine, now), keep)):
+        held = {kept.run for kept in mine if kept.path in spared}
+        for run in sorted(retention.due(_heaps(mine, now), keep) - held):
             if not _clear(world.roots[side], RelPath(f"{TRASH}/{run}"), stop):
                 return gone
             gone += [kept for kept in mine if kept.run == run]
+    return gone
+
+
+def thin(
+    job: Job,
+    world: World,
+    rule: retention.Versions,
+    now: datetime,
+    *,
+    among: Collection[str],
+    stop: Callable[[], bool],
+    spared: Collection[RelPath],
+) -> list[Kept]:
+    """Remove what the rule does not keep of what these runs left in the trash of locked roots, version by version; what
+    went. Otherwise as `clear`. Raises: PathError, StateError."""
+    by_path: dict[RelPath, list[Kept]] = {}
+    for kept in contents(job, world, set(among) - needed(world)):
+        if kept.path not in spared:
+            by_path.setdefault(kept.path, []).append(kept)
+    gone: list[Kept] = []
+    for versions in by_path.values():
+        told = [
+            retention.Version(number, _moment(kept.at).astimezone(now.tzinfo)) for number, kept in enumerate(versions)
+        ]
+        for number in sorted(retention.thinned(told, rule, now)):
+            if stop():
+                return gone
+            _drop(world.roots[versions[number].side], versions[number].place)
+            gone.append(versions[number])
     return gone
 
 

@@ -7,12 +7,14 @@ another run may still need.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from syncline.core import retention
-from syncline.core.model import Outcome
-from syncline.core.spelling import duration_text
+from syncline.core.model import Outcome, RelPath
+from syncline.core.spelling import duration_text, size_text
 from syncline.engine.world import World
 from syncline.errors import SynclineError
 from syncline.execute.transfer import TRASH
@@ -20,6 +22,10 @@ from syncline.jobs.kind import Job
 from syncline.store.conflicts import Conflicts
 from syncline.store.db import stored_time
 from syncline.store.runs import Run, Runs
+from syncline.store.suspects import Suspects
+
+if TYPE_CHECKING:
+    from syncline.engine.trash import Kept
 
 ENDED_WELL = frozenset({Outcome.IN_SYNC, Outcome.DONE, Outcome.NEEDS_ATTENTION})
 """The outcomes after which anything is cleared away."""
@@ -44,10 +50,14 @@ def keep_up(job: Job, world: World, outcome: Outcome, looked: str | None) -> Upk
     """
     if outcome not in ENDED_WELL or looked is None:
         return Upkeep()
-    present = min(world.now().astimezone(UTC), datetime.fromisoformat(looked))
+    before = datetime.fromisoformat(looked)
+    present = min(world.now().astimezone(UTC), before)
+    news = outcome is not Outcome.IN_SYNC or world.now().astimezone(UTC).date() > before.date()
     notes: list[str] = []
     warnings: list[str] = []
-    for clear in (_clear_trash, _clear_history):
+    steps = [_clear_trash] if job.settings.versions is None else [_thin_versions] if news else []
+    steps += [_clear_excess] if news and job.settings.trash_max_total is not None else []
+    for clear in (*steps, _clear_history):
         try:
             notes += clear(job, world, present)
         except SynclineError as error:
@@ -65,20 +75,66 @@ def _clear_trash(job: Job, world: World, present: datetime) -> list[str]:
         return []
     from syncline.engine import trash  # here, for few runs need all that it loads
 
-    end_s = time.monotonic() + PATIENCE_S
     gone = trash.clear(
         job,
         world,
         retention.Retention(keep_for_s),
         present,
         among=[run.id for run in old],
-        stop=lambda: world.stopped() is not None or time.monotonic() > end_s,
+        stop=_patience(world),
+        spared=_spared(job, world),
     )
+    return _told(gone, f"that lay there for {duration_text(keep_for_s)}")
+
+
+def _thin_versions(job: Job, world: World, present: datetime) -> list[str]:
+    """Of each path, the earlier versions that `versions` does not keep."""
+    rule = job.settings.versions
+    runs = [run.id for run in _own_runs(job, world)] if rule is not None else []
+    if rule is None or not runs:
+        return []
+    from syncline.engine import trash
+
+    local = present.astimezone(world.now().tzinfo)
+    stop, spared = _patience(world), _spared(job, world)
+    gone = trash.thin(job, world, rule, local, among=runs, stop=stop, spared=spared)
+    return _told(gone, "which 'versions' does not keep")
+
+
+def _clear_excess(job: Job, world: World, present: datetime) -> list[str]:
+    """The oldest runs' trash, while there is more than may be in all; what the latest run left stays."""
+    keep_bytes = job.settings.trash_max_total
+    runs = [run.id for run in _own_runs(job, world)]
+    keep = retention.Retention(keep_bytes=keep_bytes)
+    if keep_bytes is None or not runs:
+        return []
+    from syncline.engine import trash
+
+    gone = trash.clear(job, world, keep, present, among=runs, stop=_patience(world), spared=_spared(job, world))
+    return _told(gone, f"to keep it within {size_text(keep_bytes)}")
+
+
+def _spared(job: Job, world: World) -> set[RelPath]:
+    """Paths of which nothing goes by itself: what is an open conflict, or holds bytes that nobody wrote, may need an
+    earlier version before a person has decided."""
+    paths = {each.place.path for each in Suspects(world.store, job.id).all()}
+    for recorded in Conflicts(world.store).open_conflicts(job.id):
+        paths |= {path for path in (recorded.conflict.path, recorded.conflict.clash) if path is not None}
+    return paths
+
+
+def _patience(world: World) -> Callable[[], bool]:
+    """Says when clearing away has to stop for now."""
+    end_s = time.monotonic() + PATIENCE_S
+    return lambda: world.stopped() is not None or time.monotonic() > end_s
+
+
+def _told(gone: Sequence[Kept], why: str) -> list[str]:
     if not gone:
         return []
     files, size = len(gone), sum(kept.entry.size for kept in gone)
     things = "1 item" if files == 1 else f"{files:,} items"
-    return [f"removed {things} ({size:,} bytes) from the trash that lay there for {duration_text(keep_for_s)}"]
+    return [f"removed {things} ({size:,} bytes) from the trash {why}"]
 
 
 def _clear_history(job: Job, world: World, present: datetime) -> list[str]:

@@ -11,6 +11,7 @@ from syncline.core.guard import Limits
 from syncline.core.model import SIDES, MergeWith, Policy, RelPath, Rule, Side
 from syncline.core.plan import Disposal
 from syncline.core.policy import Durability, Extras
+from syncline.core.retention import Versions
 
 Options = Mapping[str, Any]
 """What was said of a job's settings, as JSON has it: strings, numbers, lists of strings, null."""
@@ -53,6 +54,12 @@ class Settings(Protocol):
 
     @property
     def trash_replaced(self) -> bool: ...
+
+    @property
+    def trash_max_total(self) -> int | None: ...
+
+    @property
+    def versions(self) -> Versions | None: ...
 
     @property
     def history_keep_for_s(self) -> float | None: ...

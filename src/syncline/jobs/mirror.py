@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from syncline.core.guard import Limits
 from syncline.core.model import MergeWith, Policy, RelPath, Rule
 from syncline.core.policy import Durability, Extras
+from syncline.core.retention import Versions
 from syncline.jobs.kind import DAY_S, JobKind, PathRule, Settings
 
 
@@ -20,6 +21,8 @@ class Mirror:
     trash_max_size: int | None = None
     trash_keep_for_s: float | None = 30 * DAY_S
     trash_replaced: bool = True
+    trash_max_total: int | None = None
+    versions: Versions | None = None
     history_keep_for_s: float | None = 90 * DAY_S
     durability: Durability = Durability.BATCH
     ignore: tuple[str, ...] = ()

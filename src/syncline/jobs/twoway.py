@@ -9,6 +9,7 @@ from syncline.core import filters
 from syncline.core.guard import Limits
 from syncline.core.model import MergeWith, Policy, RelPath, Rule
 from syncline.core.policy import Durability, Extras
+from syncline.core.retention import Versions
 from syncline.jobs.kind import DAY_S, JobKind, PathRule, Settings
 
 
@@ -23,6 +24,8 @@ class TwoWay:
     trash_max_size: int | None = 20_000_000
     trash_keep_for_s: float | None = 30 * DAY_S
     trash_replaced: bool = True
+    trash_max_total: int | None = None
+    versions: Versions | None = None
     history_keep_for_s: float | None = 90 * DAY_S
     durability: Durability = Durability.BATCH
     ignore: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ that any part of a case is a case. `s` is a side, `p` and `q` paths; a user's op
                        {"fault": [kind, n, error, lasting]}
     resolve keep n how (the n-th open conflict; 0: all)   put-back n p how (the n-th of the trash, as p)
     empty how (the trash)
-    plan               lose  keep  restore  garble how n (the state)   unmark s (its marker)      set option value
+    verify percent     plan  lose  keep  restore  garble how n (the state)   unmark s (its marker)      set option value
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 Op = list[Any]
@@ -100,7 +100,18 @@ def drawn(seed: int, layer: str = "L1") -> Case:
     """The case of a seed; for the planner (L0) the seed is all."""
     if layer == "L0":
         return Case(seed, layer)
-    return _Draw(random.Random(f"{layer}:{seed}")).case(seed, layer)  # noqa: S311  # a game of chance, no secret
+    case = _Draw(random.Random(f"{layer}:{seed}")).case(seed, layer)  # noqa: S311  # a game of chance, no secret
+    return case if layer == "L3" else _kept(case, random.Random(f"kept:{layer}:{seed}"))  # noqa: S311
+
+
+def _kept(case: Case, chance: random.Random) -> Case:
+    """The case with contents verified between its operations, or with few versions kept; from a chance of its own, so
+    that the rest of the case stays what it was."""
+    ops = list(case.ops)
+    for _ in range(chance.choice((0, 0, 1, 2))):
+        ops.insert(chance.randint(0, len(ops)), ["verify", chance.choice((100, 100, 30))])
+    kept = {"versions": {"keep": chance.choice((1, 2, 3))}} if chance.random() < 0.15 else {}
+    return replace(case, ops=tuple(ops), options={**case.options, **kept})
 
 
 class _Draw:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -82,6 +84,22 @@ def nothing_lost(must: set[bytes], after: Sight, ledger: Ledger) -> None:
     lost = (must - after.contents()) & ledger.born.keys()
     if lost:
         raise Broken("no byte lost", _told(lost, ledger))
+
+
+def versions_kept(before: Sight, after: Sight, keep: int) -> None:
+    """Of each path there are still as many versions in the trash as there were, or as many as are to be kept."""
+    left = _versions(after)
+    for path, number in _versions(before).items():
+        if left[path] < min(number, keep):
+            raise Broken("what is to be kept is kept", f"{path!r}: {left[path]} versions of {number}, to keep: {keep}")
+
+
+def _versions(sight: Sight) -> Counter[str]:
+    """How many versions of each path the trash of both sides holds."""
+    top = f"{PRIVATE}/trash/"
+    whole = [*sight.left.items(), *sight.right.items()]
+    kept = [where for where, node in whole if where.startswith(top) and node.kind in ("file", "link")]
+    return Counter(re.sub(r"~\d+$", "", where.removeprefix(top).partition("/")[2]) for where in kept)
 
 
 def nothing_torn(after: Sight, ledger: Ledger) -> None:

@@ -27,6 +27,7 @@ from syncline.core.model import (
     Side,
 )
 from syncline.engine import Ask
+from syncline.engine import verify as verifying
 from syncline.errors import Interrupted, PathError, RunRefused, SynclineError
 from syncline.execute import batches
 from syncline.execute.transfer import ATTEMPTS
@@ -153,6 +154,8 @@ def _step(world: World, op: Op) -> None:
             errand(world, op, how)
         case ["plan"]:
             _plan(world)
+        case ["verify", percent]:
+            _verify(world, float(percent))
         case ["lose"]:
             world.meddled = True
             world.close()
@@ -303,6 +306,10 @@ def _watched(world: World, how: dict[str, Any], order: Order) -> tuple[Sight, Ra
     must = before.contents() - (before.parked() & meanwhile) | (ledger.born.keys() - known)
     if order.errand is not None and order.errand.verb == "empty":
         must -= before.trashed() - before.live("left") - before.live("right") - before.parked()
+    kept = world.options.get("versions")
+    if kept is not None and order.errand is None:
+        must -= before.trashed() - before.live("left") - before.live("right") - before.parked()
+        oracle.versions_kept(before, after, kept["keep"])
     oracle.nothing_lost(must - ledger.lately, after, ledger)
     ledger.lately.clear()
     oracle.nothing_torn(after, ledger)
@@ -393,6 +400,17 @@ def _plan(world: World) -> None:
     after = world.look(), _state_files(world)
     if before != after:
         raise Broken("a plan changes nothing", f"a folder or the state differs: {before[1].keys() ^ after[1].keys()}")
+
+
+def _verify(world: World, percent: float) -> None:
+    """Nobody's disk rots here: whatever users and runs did, nothing is suspect; and reading changes nothing."""
+    before, came = world.look(), None
+    with _desk(world, Gate(), write=True) as (desk, job), suppress(SynclineError), desk.world(job) as place:
+        came = [*verifying.verify(job, place, percent)][-1]
+    if isinstance(came, verifying.Verification) and came.suspects:
+        raise Broken("a healthy tree is not suspect", repr(came.suspects))
+    if before != world.look():
+        raise Broken("verifying changes nothing", "a folder differs")
 
 
 def _state_files(world: World) -> dict[str, bytes]:
