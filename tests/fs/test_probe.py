@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 from syncline.core.model import Kind
 from syncline.core.names import ROOT, NameRules, join
 from syncline.fs import probe as probing
+from syncline.fs import tried
 from syncline.fs.bypath import PathRoot
 from syncline.fs.local import LocalRoot
 from syncline.fs.locking import STAGING
@@ -119,4 +121,45 @@ def test_a_root_is_opened_by_descriptors_where_there_are_any(place):
     assert isinstance(root, LocalRoot)
     entry = root.entry(ROOT)
     assert entry is not None and entry.kind is Kind.DIRECTORY
+    root.close()
+
+
+DAMAGED = {
+    "another file system": lambda found: {**found, "filesystem": "another"},
+    "a field less": lambda found: {name: value for name, value in found.items() if name != "inode"},
+    "a field more": lambda found: {**found, "later": True},
+    "a wrong type": lambda found: {**found, "granularity_ns": "2 s"},
+    "wrong names": lambda found: {**found, "names": {**found["names"], "forbidden": 7}},
+    "no object": lambda found: [found],
+}
+
+
+def test_what_a_trial_found_is_recalled(place):
+    os.mkdir(place)
+    root = PathRoot(place, FAT)
+    root.lock()
+    assert tried.recall(root) == FAT
+    found = replace(FAT, granularity_ns=1_000_000_000, names=replace(FAT.names, max_bytes=765, max_units=255))
+    for _ in range(2):
+        tried.note(root, found)
+        assert tried.recall(root) == found
+    tried.note(root, FAT)
+    assert tried.recall(root) == FAT
+    assert root.names(STAGING) == []
+    root.close()
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=list(DAMAGED))
+def test_what_does_not_fit_is_not_believed(place, damage):
+    os.mkdir(place)
+    root = PathRoot(place, FAT)
+    root.lock()
+    tried.note(root, replace(FAT, granularity_ns=1))
+    path = os.path.join(place, ".syncline/tried.json")
+    with open(path) as stream:
+        found = json.load(stream)
+    for text in (json.dumps(damage(found)), "", "{", "\0"):
+        with open(path, "w") as stream:
+            stream.write(text)
+        assert tried.recall(root) == FAT
     root.close()

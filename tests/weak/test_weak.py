@@ -216,6 +216,24 @@ def test_two_names_that_are_two_there_are_both_brought(kind: str, pair: WeakPair
     pair.steady()
 
 
+@each_kind
+def test_a_plan_shows_what_a_run_does(kind: str, pair: WeakPair) -> None:
+    """A plan may try nothing, and knows what the last run found."""
+    pair.write({"first": "1"})
+    pair.sync()
+    for number, (one, other) in enumerate((*SYSTEMS[kind].one_name, *SYSTEMS[kind].two_names)):
+        pair.write({f"pair {number}/{one}": "1", f"pair {number}/{other}": "2"})
+    for number, (name, _) in enumerate(SYSTEMS[kind].impossible):
+        pair.write({f"{number}/{name}": "x"})
+    before = disk.fingerprint(pair.left, pair.right)
+    planned = pair.sync("--dry-run", code=None)
+    assert disk.fingerprint(pair.left, pair.right) == before
+    done = pair.sync(code=None)
+    assert planned.actions == done.actions
+    assert planned.problems == done.problems
+    assert pair.sync("--dry-run").actions == []
+
+
 @each_folding
 def test_a_second_spelling_of_an_agreed_name_is_held(kind: str, pair: WeakPair) -> None:
     pair.write({"a": "agreed"})

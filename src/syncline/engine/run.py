@@ -12,7 +12,7 @@ from syncline.core.model import (
     Plan,
 )
 from syncline.engine.standing import Standing, judge
-from syncline.engine.world import Ask, World, check_stop, take
+from syncline.engine.world import Ask, World, check_stop, recall, take
 from syncline.errors import PathError, RootLocked, RunRefused
 from syncline.execute.recover import Recovered, clear_staging, recover
 from syncline.jobs.kind import Job, patterns
@@ -59,6 +59,7 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
     started = time.monotonic()
     standing = _judge(job, world, adopted=adopted)
     if ask.dry_run:
+        recall(world)
         with _reading(job, world, ask, standing) as scanning:
             from syncline.engine import course
 

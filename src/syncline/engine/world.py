@@ -50,7 +50,19 @@ def take(world: World, sides: Iterable[Side]) -> None:
         root = world.roots[side]
         root.lock()
         if not root.capabilities.exchange or not root.capabilities.inode:
+            from syncline.fs import tried
+
             root.trust(probe(root))
+            tried.note(root, root.capabilities)
+
+
+def recall(world: World) -> None:
+    """Take from the last run what it found by trial, for a look that may try nothing."""
+    for root in world.roots.values():
+        if not root.capabilities.exchange or not root.capabilities.inode:
+            from syncline.fs import tried
+
+            root.trust(tried.recall(root))
 
 
 def check_stop(world: World) -> None:
