@@ -211,6 +211,13 @@ def space(job: Job, kept: Sequence[Kept]) -> dict[str, SpaceRow]:
     return told
 
 
+def job_of_run(store: Store, said: str) -> tuple[str, str]:
+    """The id of the run a person means, and the name of its job. Raises: UsageError, StateError."""
+    run = Runs(store).find(said)
+    job = Jobs(store).by_id(run.job)
+    return run.id, run.job if job is None else job.name
+
+
 def trash_row(job: Job, kept: Kept) -> TrashRow:
     """Something in the trash, as it is listed."""
     return {

@@ -65,6 +65,9 @@ ANSWERS = [
     (("resolve", JOB, "nothing", "--keep", "right"), "error"),
     (("history",), "history"),
     (("history", JOB, "--limit", "1"), "history"),
+    (("undo", "last"), "run"),
+    (("undo", "last", "--dry-run"), "run"),
+    (("undo", "nothing"), "error"),
     (("explain", JOB, "a"), "explain"),
     (("explain", JOB, "gone"), "explain"),
     (("explain", JOB, "d/x"), "explain"),
@@ -175,6 +178,10 @@ def held(pair: Pair) -> None:
     pair.sync("--changed-both", "hold", code=1)
 
 
+def undone(pair: Pair) -> None:
+    pair.call("undo", "last")
+
+
 CODES = [
     (0, nothing, ("conflicts",)),
     (0, nothing, ("resolve", JOB, "a", "--keep", "both")),
@@ -183,6 +190,9 @@ CODES = [
     (0, nothing, ("trash", "restore", JOB, "gone")),
     (0, nothing, ("trash", "empty")),
     (0, nothing, ("explain", JOB, "never")),
+    (0, nothing, ("undo", "last", "--dry-run")),
+    (1, nothing, ("undo", "last")),
+    (0, undone, ("undo", "last")),
     (0, nothing, ("doctor",)),
     (0, nothing, ("verify", JOB)),
     (0, locked, ("verify", JOB)),
@@ -200,6 +210,8 @@ CODES = [
     (2, nothing, ("trash", "restore", JOB, "x")),
     (2, nothing, ("trash", "list", "--run", "x")),
     (2, nothing, ("trash", "empty", JOB, "--older-than", "x")),
+    (2, nothing, ("undo", "nothing")),
+    (2, nothing, ("undo",)),
     (2, nothing, ("explain", JOB, "..")),
     (2, nothing, ("doctor", "nobody")),
     (2, nothing, ("status", "--hours", "0")),
@@ -209,11 +221,14 @@ CODES = [
     (2, nothing, ("completion", "tcsh")),
     (3, without_right, ("resolve", JOB, "a", "--keep", "left")),
     (3, without_right, ("trash", "restore", JOB, "gone")),
+    (3, without_right, ("undo", "last")),
     (3, without_right, ("trash", "empty", JOB)),
     (4, edited, ("resolve", JOB, "a", "--keep", "left")),
     (4, taken, ("trash", "restore", JOB, "gone")),
     (5, locked, ("resolve", JOB, "a", "--keep", "left")),
     (5, locked, ("trash", "restore", JOB, "gone")),
+    (5, locked, ("undo", "last")),
+    (0, locked, ("undo", "last", "--dry-run")),
     (5, locked, ("trash", "empty", JOB)),
     (0, locked, ("resolve", JOB, "a", "--keep", "left", "--dry-run")),
     (0, locked, ("trash", "empty", JOB, "--dry-run")),

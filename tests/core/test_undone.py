@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from syncline.core.model import SIDES, Conflict, Policy, RelPath, Rule, Side
+from syncline.core.model import SIDES, RelPath, Side
 from syncline.core.policy import Extras
+from syncline.core.undone import left_apart
 from tests.core.rows import conflicts, trash
 from tests.core.trees import normal, show, tree
 from tests.core.world import World, rules, world
@@ -39,7 +40,7 @@ class Row:
         recorded = {}
         for path in map(RelPath, self.undone.split()):
             entries = [node.entry(True) if (node := tree(text).get(path)) else None for text in (left, right)]
-            recorded[str(path)] = Conflict(path, Rule.UNDONE, Policy.HOLD, None, entries[0], entries[1])
+            recorded[str(path)] = left_apart(path, entries[0], entries[1])
         return world(self.base, self.left, self.right, rules(undone=recorded, extras=extras))
 
 

@@ -142,7 +142,7 @@ def _conflict(screen: Screen, told: Disagreement) -> None:
     sign, style = ("!", "red") if row["open"] and row["kept"] is None else ("!", "yellow")
     screen.line("  ", (sign, style), " ", (printable(row["path"]), "bold"))
     since = f"{show.rule(row['rule'])}, found {show.moment(row['detected'])}"
-    held = "nothing was touched" if row["kept"] is None else "both are kept"
+    held = "both are kept" if row["kept"] is not None else show.untouched(row["rule"])
     screen.line((f"      {since}; {held if row['open'] else 'settled'}", "dim"))
     width = max(len(version.root) for version in told.versions)
     for version in told.versions:

@@ -1,4 +1,4 @@
-"""What `resolve` and `trash restore` have in common: their options, and that they are told about as any run is."""
+"""What `resolve`, `undo` and `trash restore` have in common: their options, and that they are told about as runs."""
 
 from __future__ import annotations
 

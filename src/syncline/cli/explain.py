@@ -43,7 +43,7 @@ def explain(call: Call, job: str, path: str, json: bool) -> int:
         world = None
         with suppress(SynclineError):
             world = opened.enter_context(desk.world(named))
-        told = story.story(named, desk.store, place, world, spoken=pasted(place))
+        told = story.story(named, desk.store, place, world, spell=pasted)
     if json:
         call.answer(dict(told))
     else:

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resolve": ("conflicts.resolve", "Settle conflicts: say which version stays."),
     "history": ("ask.history", "List past runs."),
     "show": ("ask.show", "Show what a past run did."),
+    "undo": ("undo.undo", "Put back what a run changed."),
     "explain": ("explain.explain", "Tell what happened to a path, and why."),
     "versions": ("versions.versions", "List the versions of a file, and compare them."),
     "trash": ("trash.trash", "List, put back or empty what was moved to the trash."),

@@ -231,7 +231,7 @@ def again_command(args: Sequence[str], without: Collection[str] = ()) -> str:
         if word in ("plan", "check", "dry-run"):
             kept[position] = "run"
             break
-        if word in ("run", "resync", "sync", "mirror", "adopt", "resolve", "trash"):
+        if word in ("run", "resync", "sync", "mirror", "adopt", "resolve", "trash", "undo"):
             break
     return " ".join(["syncline", *(pasted(word) for word in kept if word not in without)])
 

@@ -163,6 +163,11 @@ def rule(name: str) -> str:
     return _RULES.get(name, name)
 
 
+def untouched(name: str) -> str:
+    """How an open conflict of a rule stands that nobody has settled."""
+    return "left alone until you say which side holds" if name == "undone" else "nothing was touched"
+
+
 def resolution(screen: Screen, job: str, path: str, rule: str, suspect: str | None = None) -> None:
     """The command that settles a conflict, and what else may be kept. `suspect`: the root whose bytes nobody wrote."""
     keep, other = ("right", "left") if suspect in ("left", "source") else ("left", "right")
@@ -390,7 +395,7 @@ def _folded(screen: Screen, number: int, verbose: bool) -> None:
 def _settled(row: ConflictRow, *, would: bool) -> list[str]:
     """What becomes of a conflict, in parts between which a line may be broken."""
     if row["kept"] is None:
-        return ["nothing was touched"]
+        return [untouched(row["rule"])]
     if row["kept"] == "merged" and would:
         command = printable(row["policy"].removeprefix("merge: "))
         return [f"merge with {command};", "if that fails, both versions are kept"]

@@ -38,7 +38,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What the guards look at besides the actions. Per side: files and bytes remembered, files whose content
-    changed, free bytes and inodes (None: not known)."""
+    changed, free bytes and inodes (None: not known). `command`: what carries the plan out, if not `run`."""
 
     job: str
     names: dict[Side, str]
@@ -53,14 +53,15 @@ class Situation:
     source_empty: bool
     target_empty: bool
     limits: Limits
+    command: str | None = None
 
 
 def objections(actions: Collection[Action], plan_id: str, seen: Situation) -> list[Objection]:
     """Every reason not to start this plan."""
     found = []
-    approve = (
-        f"look at it with 'syncline plan {seen.job} -v'; if it is right: syncline run {seen.job} --approve {plan_id}"
-    )
+    shows = f"syncline plan {seen.job} -v" if seen.command is None else f"{seen.command} --dry-run -v"
+    does = f"syncline run {seen.job}" if seen.command is None else seen.command
+    approve = f"look at it with '{shows}'; if it is right: {does} --approve {plan_id}"
     if seen.mirror and seen.source_empty and not seen.target_empty:
         found.append(
             Objection(

@@ -127,7 +127,7 @@ def _name(draft: Draft, trees: Trees, merged: Merged, name: Name) -> Fate:
         return _hold_unmounted(draft, merged, name)
     try:
         apart = undone.apart(draft, name)
-        if apart is not None and not (undone.of_modes(apart) and left_kind is right_kind):
+        if apart is not None and (apart.whole or left_kind is not right_kind):
             return undone.hold(draft, merged, name, apart)
         if draft.rules.rotten or draft.rules.reread:
             fate = rot.settle(draft, merged, name)

@@ -274,7 +274,10 @@ class Kept(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """A path on which the sides disagree, and what was done about it. `kept` is None under `hold`. `command` is what
-    merges the versions, where a program does."""
+    merges the versions, where a program does.
+
+    `whole`: of an undo, the path is left alone with all below it; else only the modes of two directories.
+    """
 
     path: RelPath
     rule: Rule
@@ -286,6 +289,7 @@ class Conflict:
     clash: RelPath | None = None
     clash_from: Side | None = None
     command: str | None = None
+    whole: bool = False
 
     @property
     def settled_by(self) -> str:

@@ -31,15 +31,16 @@ def apart(draft: Draft, name: Name) -> Conflict | None:
 def hold(draft: Draft, merged: Merged, name: Name, conflict: Conflict) -> Fate:
     """Leave a name alone on both sides. What was agreed of it before the undo is forgotten: it would make the version
     that came back look like an edit of the other one."""
-    held = Conflict(conflict.path, Rule.UNDONE, Policy.HOLD, None, name.left, name.right)
-    draft.wanted.conflicts.append(held)
+    draft.wanted.conflicts.append(left_apart(conflict.path, name.left, name.right, whole=conflict.whole))
     merged.holds[name.key] = Unagreed(spelling(name), Hold.WAITING)
     return Fate.FROZEN
 
 
-def of_modes(conflict: Conflict) -> bool:
-    """Whether only the modes of two directories were left apart: what is in them goes on."""
-    return _are_directories(conflict.left, conflict.right)
+def left_apart(path: RelPath, left: Entry | None, right: Entry | None, *, whole: bool = False) -> Conflict:
+    """The conflict that an undo leaves where this stands on the two sides. Once it is about the `whole` of a path it
+    stays so: what a person puts there waits too."""
+    whole = whole or not _are_directories(left, right)
+    return Conflict(path, Rule.UNDONE, Policy.HOLD, None, left, right, whole=whole)
 
 
 def covered(rules: Rules, path: RelPath) -> bool:
@@ -49,7 +50,7 @@ def covered(rules: Rules, path: RelPath) -> bool:
     fold = rules.fold()
     above: Iterable[RelPath] = (path, *names.ancestors(path))
     found = (rules.undone.get(fold(each)) for each in above)
-    return any(conflict is not None and not of_modes(conflict) for conflict in found)
+    return any(conflict is not None and conflict.whole for conflict in found)
 
 
 def _together(draft: Draft, name: Name, conflict: Conflict) -> bool:
@@ -57,7 +58,7 @@ def _together(draft: Draft, name: Name, conflict: Conflict) -> bool:
     if left is None or right is None:
         return left is None and right is None
     if _are_directories(left, right):
-        return of_modes(conflict) and same_properties(left, right, rules)
+        return not conflict.whole and same_properties(left, right, rules)
     if left.kind is not right.kind or not same_properties(left, right, rules):
         return False
     if _as_seen(conflict.left, left) and _as_seen(conflict.right, right):

@@ -11,11 +11,9 @@ from dataclasses import replace
 
 from syncline.core import plan as planning
 from syncline.core.model import (
-    APPROVABLE,
     SIDES,
     ActionFailed,
     Event,
-    Objection,
     Outcome,
     Plan,
     Reason,
@@ -27,6 +25,7 @@ from syncline.core.model import (
 from syncline.core.report import Report
 from syncline.engine import books, merging
 from syncline.engine.books import Course
+from syncline.engine.consent import remember_refusal, unapproved
 from syncline.engine.look import look
 from syncline.engine.standing import Standing
 from syncline.engine.upkeep import keep_up
@@ -37,8 +36,6 @@ from syncline.execute.perform import Site
 from syncline.jobs.kind import Job
 from syncline.scanner.scan import Scanning
 from syncline.store.base import BaseStore
-from syncline.store.conflicts import Approvals
-from syncline.store.jobs import Jobs
 from syncline.store.journal import Journal
 
 TOLD_ONLY = frozenset({Reason.SPECIAL_FILE, Reason.OTHER_FILE_SYSTEM, Reason.PARTLY_KEPT, Reason.HARD_LINK})
@@ -69,10 +66,10 @@ def follow(
     job was last looked at; `started` is monotonic, in seconds. Raises: as `syncline.engine.run`."""
     findings = look(job, world, ask, standing, base, scanning, suspects)
     check_stop(world)
-    refused = _unapproved(world, findings.plan, ask)
+    refused = unapproved(world, findings.plan, ask)
     findings = replace(findings, plan=replace(findings.plan, objections=tuple(refused)))
     if refused:
-        _remember_refusal(world, findings.plan)
+        remember_refusal(world, findings.plan)
         yield RunStarted(None, findings.plan)
         yield RunFinished(None, Outcome.REFUSED, findings.plan.problems, time.monotonic() - started)
     elif findings.plan.actions:
@@ -87,24 +84,6 @@ def follow(
         kept = keep_up(job, world, outcome, looked)
         took_s = time.monotonic() - started
         yield RunFinished(None, outcome, findings.plan.problems, took_s, kept.notes, kept.warnings)
-
-
-def _unapproved(world: World, plan: Plan, ask: Ask) -> list[Objection]:
-    """The objections that `--approve` does not meet: it approves the removals and replacements of one plan."""
-    if ask.approve is None or not plan.objections:
-        return list(plan.objections)
-    approved = ask.approve == plan.id
-    if not approved and world.record is not None:
-        removals = Approvals(world.store).removals(ask.approve, world.record.id)
-        approved = isinstance(removals, list) and set(planning.losses(plan.actions)) <= set(removals)
-    return [objection for objection in plan.objections if not (approved and objection.guard in APPROVABLE)]
-
-
-def _remember_refusal(world: World, plan: Plan) -> None:
-    if world.record is not None:
-        with world.store.transaction():
-            Approvals(world.store).remember(plan.id, world.record.id, list(planning.losses(plan.actions)))
-            Jobs(world.store).change(world.record.id, in_sync=False)
 
 
 def _carry_out(course: Course, run_id: str, looked: str | None) -> Iterator[Event]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncline.core import plan as planning
 from syncline.core.model import (
@@ -18,6 +18,7 @@ from syncline.core.model import (
     Conflict,
     Counts,
     Event,
+    Objection,
     Outcome,
     Place,
     Plan,
@@ -29,6 +30,7 @@ from syncline.core.model import (
 )
 from syncline.core.report import Report
 from syncline.engine.amend import amend
+from syncline.engine.consent import remember_refusal, unapproved
 from syncline.engine.ground import Found, Ground
 from syncline.engine.standing import Standing, claim, judge
 from syncline.engine.world import Ask, World, check_stop, take
@@ -41,7 +43,7 @@ from syncline.store.conflicts import Conflicts
 from syncline.store.jobs import Job as Remembered
 from syncline.store.jobs import Jobs
 from syncline.store.journal import Journal
-from syncline.store.runs import Runs
+from syncline.store.runs import UNDOES, Runs
 from syncline.store.suspects import Suspects
 
 
@@ -51,8 +53,11 @@ class Errand:
 
     `settles` are the ids of the conflicts that are settled once the actions of a group are done, `healed` the places
     that hold nobody's bytes no more then. `touched` are the names of which something is remembered afterwards.
-    `problems` are what could not be drawn up. `done` is called after the run with the groups of which an action was not
-    done.
+    `problems` are what could not be drawn up, `stays` what is left as it is for a reason that is no failure. `guarded`
+    gives the reasons not to start a plan of this id.
+
+    `begun` is called with the run's id in the transaction in which it begins, `closing` in the one in which it ends,
+    also when nothing was to be done; `done` after it with the groups of which an action was not done.
     """
 
     actions: list[Action] = field(default_factory=list)
@@ -62,43 +67,80 @@ class Errand:
     healed: list[tuple[Place, RelPath]] = field(default_factory=list)
     touched: list[Found] = field(default_factory=list)
     done: Callable[[set[RelPath]], None] = lambda failed: None
+    stays: list[Problem] = field(default_factory=list)
+    guarded: Callable[[str], list[Objection]] = lambda plan: []
+    begun: Callable[[str], None] = lambda run: None
+    closing: Callable[[], None] = lambda: None
 
 
 Draw = Callable[[Ground], Errand]
 
 
-def run_errand(job: Job, world: World, ask: Ask, kind: str, draw: Draw) -> Iterator[Event]:
+def run_errand(
+    job: Job, world: World, ask: Ask, kind: str, draw: Draw, *, undoes: str | None = None
+) -> Iterator[Event]:
     """Draw an errand up from what stands on the disk now, and carry it out. A dry run ends after the plan.
 
-    `kind` is how the run is called in the history.
+    `kind` is how the run is called in the history, `undoes` the run it takes back.
 
     Raises: UsageError (from `draw`), RunRefused, RootLocked, Interrupted, RootLost, StateError.
     """
     started = time.monotonic()
-    standing, record = _stand(job, world)
+    standing, record = stand(job, world)
     if not ask.dry_run:
         take(world, job.kind.written())
         world.record = Jobs(world.store).by_id(job.id)
-        standing, record = _stand(job, world)
-    ground = Ground(job, world)
+        standing, record = stand(job, world)
+    yield from perform(Task(job, world, kind, standing, record, started, undoes), ask, draw)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An errand before it is drawn up: whose it is, what it is called, how the job stands. `started` is monotonic."""
+
+    job: Job
+    world: World
+    kind: str
+    standing: Standing
+    record: Remembered
+    started: float
+    undoes: str | None = None
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+def perform(task: Task, ask: Ask, draw: Draw) -> Iterator[Event]:
+    """Draw an errand up and carry it out in a world whose roots are locked, unless it is a dry run.
+
+    Raises: as `run_errand`.
+    """
+    world, ground = task.world, Ground(task.job, task.world)
     errand = draw(ground)
-    plan = _plan(job, ground, errand, standing)
+    plan = _plan(task.job, ground, errand, task.standing)
     check_stop(world)
     if ask.dry_run:
-        outcome = Outcome.FAILED if errand.problems else Outcome.PLANNED if errand.actions else Outcome.IN_SYNC
         yield RunStarted(None, plan)
-        yield RunFinished(None, outcome, plan.problems, time.monotonic() - started)
+        yield RunFinished(None, _planned(errand, plan), plan.problems, task.seconds())
+        return
+    plan = replace(plan, objections=tuple(unapproved(world, plan, ask)))
+    if plan.objections:
+        remember_refusal(world, plan)
+        yield RunStarted(None, plan)
+        yield RunFinished(None, Outcome.REFUSED, plan.problems, task.seconds())
     elif errand.actions:
-        yield from _Course(job, world, kind, ground, errand, plan, record, standing, started).carry_out()
+        yield from _Course(task, ground, errand, plan).carry_out()
     else:
-        _settle(job, world, errand, set())
+        with world.store.transaction():
+            _settle(task.job, world, errand, set())
+            errand.closing()
         yield RunStarted(None, plan)
-        outcome = Outcome.FAILED if errand.problems else Outcome.DONE
-        yield RunFinished(None, outcome, plan.problems, time.monotonic() - started)
+        yield RunFinished(None, _outcome(errand, [], Outcome.DONE), plan.problems, task.seconds())
 
 
-def _stand(job: Job, world: World) -> tuple[Standing, Remembered]:
-    """How the job stands; an errand needs a memory that may be believed, and no run that must be finished first."""
+def stand(job: Job, world: World, *, cut_off: bool = False) -> tuple[Standing, Remembered]:
+    """How the job stands; an errand needs a memory that may be believed, and no run that must be finished first, unless
+    it will see to a `cut_off` one itself. Raises: RunRefused."""
     again = f"syncline run {job.name}"
     try:
         standing = judge(job, world.record, world.roots, world.filesystems, adopted=False)
@@ -109,45 +151,57 @@ def _stand(job: Job, world: World) -> tuple[Standing, Remembered]:
     if standing.first or world.record is None:
         told = f"what is remembered of {job.name} does not fit its folders"
         raise RunRefused(told, hint=f"compare them anew first, nothing is deleted by it: {again}")
-    if Journal(world.store).unfinished(world.record.id):
+    if not cut_off and Journal(world.store).unfinished(world.record.id):
         raise RunRefused(f"a run of {job.name} was cut off and must be finished first", hint=again)
     return standing, world.record
 
 
 def _plan(job: Job, ground: Ground, errand: Errand, standing: Standing) -> Plan:
     files, _ = ground.base.totals()
+    identity = planning.plan_id(job.name, errand.actions, errand.conflicts)
     return Plan(
-        id=planning.plan_id(job.name, errand.actions, errand.conflicts),
+        id=identity,
         job=job.name,
         kind=job.kind.name,
         actions=tuple(errand.actions),
         conflicts=tuple(errand.conflicts),
-        problems=tuple(errand.problems),
+        problems=(*errand.problems, *errand.stays),
+        objections=tuple(errand.guarded(identity)),
         agreed=files,
         counts=Counts(files, files, files),
         notes=standing.notes,
     )
 
 
+def _planned(errand: Errand, plan: Plan) -> Outcome:
+    if plan.objections:
+        return Outcome.REFUSED
+    if errand.problems:
+        return Outcome.FAILED
+    return Outcome.PLANNED if errand.actions else _outcome(errand, [], Outcome.IN_SYNC)
+
+
+def _outcome(errand: Errand, failures: Sequence[ActionFailed], good: Outcome) -> Outcome:
+    if failures or errand.problems:
+        return Outcome.FAILED
+    waits = any(conflict.kept is None for conflict in errand.conflicts) or bool(errand.stays)
+    return Outcome.NEEDS_ATTENTION if waits else good
+
+
 @dataclass(frozen=True, slots=True)
 class _Course:
     """An errand from its plan on."""
 
-    job: Job
-    world: World
-    kind: str
+    task: Task
     ground: Ground
     errand: Errand
     plan: Plan
-    record: Remembered
-    standing: Standing
-    started: float
 
     def carry_out(self) -> Iterator[Event]:
-        world, plan = self.world, self.plan
+        job, world, plan = self.task.job, self.task.world, self.plan
         run, results = world.run_id(), Results()
         roots = {side: world.roots[side].path for side in SIDES}
-        report = Report(self.job.name, self.job.kind.name, roots, self.job.kind.root_names, dry_run=False)
+        report = Report(job.name, job.kind.name, roots, job.kind.root_names, dry_run=False)
         self._begin(run)
         results.expect(plan.actions)
         site = Site(world.roots, results, lambda: world.stopped() is not None)
@@ -163,45 +217,51 @@ class _Course:
         except SynclineError:
             self._finish(run, report, Outcome.FAILED, failures, results)
             raise
-        failed = bool(failures or self.errand.problems)
         interrupted = world.stopped() is not None
-        outcome = Outcome.INTERRUPTED if interrupted else Outcome.FAILED if failed else Outcome.DONE
+        outcome = Outcome.INTERRUPTED if interrupted else _outcome(self.errand, failures, Outcome.DONE)
         finished = self._finish(run, report, outcome, failures, results)
         check_stop(world)
         yield finished
 
     def _begin(self, run: str) -> None:
-        world, generation = self.world, self.standing.generation
+        task, world, generation = self.task, self.task.world, self.task.standing.generation
         roots = {side.value: world.roots[side].path for side in SIDES}
         with world.store.transaction():
-            Jobs(world.store).change(self.record.id, generation=generation, begun=True)
-            Runs(world.store).start(run, self.record.id, plan=self.plan.id, kind=self.kind, roots=roots)
-        ids = claim(self.record.id, world.roots, self.job.kind.written(), generation, adopted=False)
+            Jobs(world.store).change(task.record.id, generation=generation, begun=True)
+            Runs(world.store).start(
+                run, task.record.id, plan=self.plan.id, kind=task.kind, roots=roots, undoes=task.undoes
+            )
+            self.errand.begun(run)
+        ids = claim(task.record.id, world.roots, task.job.kind.written(), generation, adopted=False)
         with world.store.transaction():
-            Jobs(world.store).change(self.record.id, left_marker=ids.get(Side.LEFT), right_marker=ids.get(Side.RIGHT))
+            Jobs(world.store).change(task.record.id, left_marker=ids.get(Side.LEFT), right_marker=ids.get(Side.RIGHT))
 
     def _finish(
         self, run: str, report: Report, outcome: Outcome, failures: Sequence[ActionFailed], results: Results
     ) -> RunFinished:
-        world, errand = self.world, self.errand
-        problems = (*errand.problems, *(failure.problem for failure in failures))
-        finished = RunFinished(run, outcome, problems, time.monotonic() - self.started)
+        task, world, errand = self.task, self.task.world, self.errand
+        problems = (*self.plan.problems, *(failure.problem for failure in failures))
+        finished = RunFinished(run, outcome, problems, task.seconds())
         report.add(finished)
         undone = {action.group for action in errand.actions if results.open(action.at)}
         failed = {group for group in undone if group is not None}
         document = report.head()
+        kept = {key: document[key] for key in ("conflicts", "problems", "objections")}
         with world.store.transaction():
             amend(self.ground, errand.touched, results, int(world.now().timestamp() * 1e9))
-            _settle(self.job, world, errand, failed)
+            _settle(task.job, world, errand, failed)
+            errand.closing()
             Runs(world.store).finish(
                 run,
                 outcome,
                 finished.seconds,
-                note=self.kind,
+                note=task.kind if task.undoes is None else f"undo of {task.undoes}",
                 summary=document["summary"],
-                document={key: document[key] for key in ("conflicts", "problems", "objections")},
+                document={**kept, **({} if task.undoes is None else {UNDOES: task.undoes})},
             )
-            Jobs(world.store).change(self.record.id, begun=False)
+            Jobs(world.store).change(task.record.id, begun=False)
+            if any(conflict.kept is None for conflict in errand.conflicts):
+                Jobs(world.store).change(task.record.id, in_sync=False)
         errand.done(failed)
         return finished
 

@@ -87,7 +87,7 @@ def look(
 
     def draw(unmerged: frozenset[RelPath]) -> Findings:
         wanted = _merge(world, observed, replace(rules, unmerged=unmerged), contents)
-        actions = _accessible(world, planning.compare(wanted, disposal(job.settings)))
+        actions = accessible(world, planning.compare(wanted, disposal(job.settings)))
         plan = _plan(job, world, standing, base, scans, observed, wanted, actions)
         for side in SIDES:
             wanted.wants[side].clear()  # it has become actions; of a million files it is as much again
@@ -173,7 +173,7 @@ def _merge(world: World, observed: Observed, rules: Rules, contents: dict[Place,
     return whole
 
 
-def _accessible(world: World, actions: list[Action]) -> list[Action]:
+def accessible(world: World, actions: list[Action]) -> list[Action]:
     """The actions, with directories opened that their owner may not write."""
     present = {}
     for place in access.parents(actions):

@@ -6,7 +6,7 @@ of it is touched. A conflict whose clash file a person removed is settled by tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -38,6 +38,7 @@ from syncline.errors import PathError, UsageError
 from syncline.fs.root import Root
 from syncline.jobs.kind import Job
 from syncline.scanner.client import same_file
+from syncline.scanner.contents import read_contents
 from syncline.store.conflicts import Conflicts, Recorded
 from syncline.store.runs import Runs
 
@@ -67,12 +68,13 @@ def resolve(job: Job, world: World, ask: Ask, choice: Choice) -> Iterator[Event]
     """
     run = None if choice.run is None else Runs(world.store).find(choice.run, job.id).id
     means = replace(choice, run=run)
+    undos = frozenset() if run is None else frozenset(each.id for each in Runs(world.store).undos_of(run, job.id))
 
-    def drawn(ground: Ground) -> Errand:
-        return draw(ground, chosen(Conflicts(world.store).open_conflicts(job.id), means, job.name), choice.keep)
+    def meant() -> list[Recorded]:
+        return chosen(Conflicts(world.store).open_conflicts(job.id), means, job.name, undos)
 
-    chosen(Conflicts(world.store).open_conflicts(job.id), means, job.name)  # asked before anything is locked
-    yield from run_errand(job, world, ask, "resolve", drawn)
+    meant()  # asked before anything is locked
+    yield from run_errand(job, world, ask, "resolve", lambda ground: draw(ground, meant(), choice.keep))
 
 
 def notice(job: Job, world: World) -> None:
@@ -99,9 +101,12 @@ def unnoticed(job: Job, world: World) -> bool:
     return not standing.first and not standing.objections and bool(removed(world.roots, _open(job, world)))
 
 
-def chosen(open_conflicts: Iterable[Recorded], choice: Choice, job: str) -> list[Recorded]:
-    """The open conflicts a person means. Raises: UsageError: there is none at a path, or none at all."""
-    known = [each for each in open_conflicts if choice.run is None or each.run == choice.run]
+def chosen(open_conflicts: Iterable[Recorded], choice: Choice, job: str, undos: Collection[str] = ()) -> list[Recorded]:
+    """The open conflicts a person means: of a run also those that its `undos` left.
+
+    Raises: UsageError: there is none at a path, or none at all.
+    """
+    known = [each for each in open_conflicts if choice.run is None or each.run == choice.run or each.run in undos]
     there = {path for each in known for path in (each.conflict.path, each.conflict.clash) if path is not None}
     for path in choice.paths:
         if path not in there:
@@ -192,6 +197,12 @@ def _of_held(ground: Ground, conflict: Conflict, keep: Keep) -> tuple[list[Actio
     for side, seen in ((Side.LEFT, conflict.left), (Side.RIGHT, conflict.right)):
         if not _as_seen(seen, found.entries[side]):
             raise _changed(ground, found)
+    if conflict.rule is Rule.UNDONE:
+        if keep is Keep.BOTH and conflict.whole and _two_folders(found):
+            return [], Kept.BOTH, []  # nothing is remembered of them: the next run unites them
+        keep = _of_undone(ground, found, keep)
+        if not conflict.whole:
+            return _of_properties(ground, conflict, found, keep)
     if conflict.rule is Rule.PROPS_BOTH:
         return _of_properties(ground, conflict, found, keep)
     if keep is Keep.BOTH:
@@ -209,6 +220,31 @@ def _of_held(ground: Ground, conflict: Conflict, keep: Keep) -> tuple[list[Actio
     else:
         actions = [ground.trash(found.place(side.other), _there(found, side.other), because, conflict.path)]
     return actions, Kept(side.value), [found]
+
+
+def _of_undone(ground: Ground, found: Found, keep: Keep) -> Keep:
+    """What keeping both means where an undo left the sides apart: all that stands anywhere stands on both. Two versions
+    with the same bytes, or two modes of a folder, cannot both be had: the newer one is taken."""
+    left, right = found.entries[Side.LEFT], found.entries[Side.RIGHT]
+    if keep is not Keep.BOTH:
+        return keep
+    if left is None or right is None:
+        return Keep.LEFT if left is not None else Keep.RIGHT
+    if _two_folders(found) or _same_bytes(ground, found, left, right):
+        return Keep.NEWEST
+    return keep
+
+
+def _two_folders(found: Found) -> bool:
+    return all(entry is not None and entry.kind is Kind.DIRECTORY for entry in found.entries.values())
+
+
+def _same_bytes(ground: Ground, found: Found, left: Entry, right: Entry) -> bool:
+    if left.kind is not right.kind or left.size != right.size:
+        return False
+    one, other = found.place(Side.LEFT), found.place(Side.RIGHT)
+    read = read_contents(ground.roots, {one: left, other: right}, lambda: None)
+    return isinstance(read[one], bytes) and read[one] == read[other]
 
 
 def _of_properties(

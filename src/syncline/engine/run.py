@@ -8,20 +8,17 @@ from collections.abc import Iterator
 from syncline.core import filters
 from syncline.core.model import (
     Event,
-    Outcome,
     Plan,
 )
+from syncline.engine.mend import mend
 from syncline.engine.standing import Standing, judge
 from syncline.engine.world import Ask, World, check_stop, recall, take
 from syncline.errors import PathError, RootLocked, RunRefused
-from syncline.execute.recover import Recovered, clear_staging, recover
 from syncline.jobs.kind import Job, patterns
 from syncline.scanner.scan import Scanning, Task
 from syncline.store.base import BaseStore
 from syncline.store.jobs import Job as Remembered
 from syncline.store.jobs import Jobs
-from syncline.store.journal import Journal
-from syncline.store.runs import Runs
 
 NOBODY = ""
 """The id of no job: what is remembered of it is nothing."""
@@ -71,7 +68,13 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
     world.record = _reread(job, world)
     standing = _judge(job, world, adopted=adopted)
     looked = None if world.record is None else world.record.last_checked
-    recovered = _recover(job, world)
+    mended = mend(job, world)
+    if mended.undos:
+        from syncline.engine import undo
+
+        undo.finish(job, world, mended.undos, believed=not standing.first)
+        world.record = _reread(job, world)
+        standing = _judge(job, world, adopted=adopted)
     with _reading(job, world, ask, standing) as scanning:
         from syncline.engine import course
 
@@ -82,7 +85,7 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
             standing,
             _base(world, standing),
             scanning,
-            frozenset(recovered.suspects),
+            mended.suspects,
             looked,
             started,
         )
@@ -129,26 +132,3 @@ def _base(world: World, standing: Standing) -> BaseStore:
     """What is remembered, or nothing where it may not be believed."""
     known = world.record is not None and not standing.first
     return BaseStore(world.store, world.record.id if known and world.record is not None else NOBODY)
-
-
-def _recover(job: Job, world: World) -> Recovered:
-    """Finish what an interrupted run left begun, and clear the staging directories."""
-    journal, store = Journal(world.store), world.store
-    recovered = Recovered()
-    if world.record is not None:
-        recovered = recover(world.roots, store, journal, world.record.id)
-        _close_runs(world, world.record.id)
-    others = [run.id for other in Jobs(store).all() for run in Runs(store).unfinished(other.id)]
-    for side in job.kind.written():
-        clear_staging(world.roots[side], world.run_id(), others)
-    return recovered
-
-
-def _close_runs(world: World, job: str) -> None:
-    """Give the runs that a crash cut off an outcome."""
-    runs = Runs(world.store)
-    cut_off = runs.unfinished(job)
-    if cut_off:
-        with world.store.transaction():
-            for run in cut_off:
-                runs.finish(run.id, Outcome.INTERRUPTED, 0.0, note="cut off; what it had begun was settled later")

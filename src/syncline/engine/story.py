@@ -6,6 +6,7 @@ paths that do not exist any more too. Changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
@@ -78,17 +79,17 @@ class _Present:
     next: tuple[str, ...] = ()
 
 
-def story(job: Job, store: Store, path: RelPath, world: World | None, *, spoken: str) -> StoryRow:
-    """Everything that is known of a path. `world`: the opened roots, None where they cannot be reached; `spoken`: the
-    path as a shell takes it.
+def story(job: Job, store: Store, path: RelPath, world: World | None, *, spell: Spell) -> StoryRow:
+    """Everything that is known of a path. `world`: the opened roots, None where they cannot be reached; `spell`:
+    how a shell takes a path.
 
     Raises: StateError.
     """
     events = _events(job, store, path, world)
-    present = _present(job, store, path, world, spoken)
+    present = _present(job, store, path, world, spell)
     following = list(present.next)
     if not following and any(each.get("there") for each in events) and _absent(present):
-        following.append(f"syncline trash restore {job.name} {spoken}")
+        following.append(f"syncline trash restore {job.name} {spell(path)}")
     return {
         "path": path,
         "job": job.name,
@@ -98,6 +99,8 @@ def story(job: Job, store: Store, path: RelPath, world: World | None, *, spoken:
         "next": following,
     }
 
+
+Spell = Callable[[str], str]
 
 NOWHERE = "it stands on neither side"
 
@@ -183,11 +186,13 @@ def _stands(world: World | None, place: Place) -> bool | None:
         return None
 
 
-def _present(job: Job, store: Store, path: RelPath, world: World | None, spoken: str) -> _Present:
-    for recorded in Conflicts(store).open_at(job.id, path):
+def _present(job: Job, store: Store, path: RelPath, world: World | None, spell: Spell) -> _Present:
+    for recorded in _waiting(job, store, path):
         conflict = recorded.conflict
+        if conflict.rule is Rule.UNDONE:
+            return _left_apart(job, store, recorded, path, spell)
         keeps = ("left", "right", "newest") if conflict.rule is Rule.PROPS_BOTH else ("left", "right", "both", "newest")
-        commands = tuple(f"syncline resolve {job.name} {spoken} --keep {keep}" for keep in keeps)
+        commands = tuple(f"syncline resolve {job.name} {spell(path)} --keep {keep}" for keep in keeps)
         if conflict.clash is None:
             return _Present(False, f"it is an open conflict ({conflict.rule.value}) and waits for you", commands)
         if path == conflict.clash:
@@ -206,6 +211,28 @@ def _present(job: Job, store: Store, path: RelPath, world: World | None, spoken:
         return _on_disk(job, world, path, again)
     except PathError as error:
         return _Present(False, f"{names.printable(error.path)}: {error.detail}", again)
+
+
+def _waiting(job: Job, store: Store, path: RelPath) -> list[Recorded]:
+    """The open conflicts at a path, or where an undo left a folder above it apart as a whole."""
+    found = Conflicts(store).open_at(job.id, path)
+    for above in names.ancestors(path)[:-1]:
+        found += [
+            each
+            for each in Conflicts(store).open_at(job.id, above)
+            if each.conflict.rule is Rule.UNDONE and each.conflict.whole
+        ]
+    return found
+
+
+def _left_apart(job: Job, store: Store, recorded: Recorded, path: RelPath, spell: Spell) -> _Present:
+    top = recorded.conflict.path
+    run = Runs(store).by_id(recorded.run) if recorded.run is not None else None
+    of = f"the undo of run {run.undoes}" if run is not None and run.undoes is not None else "an undo"
+    where = "it" if path == top else f"{names.printable(top)}, in which it lies,"
+    told = f"{of} left {where} different on the two sides; it is left alone until you say which side holds"
+    keeps = ("left", "right", "both", "newest")
+    return _Present(False, told, tuple(f"syncline resolve {job.name} {spell(top)} --keep {keep}" for keep in keeps))
 
 
 def _problem(job: Job, store: Store, path: RelPath) -> str | None:

@@ -248,7 +248,8 @@ class Memory:
         for row in self._base.child_rows(identity):
             standing = any(name is not None and self._fold(name) in stands for name in (row.left_name, row.right_name))
             held = directory.holds.get(self._fold(row.left_name or row.right_name or ""))
-            if row.id is not None and (not standing or (held is not None and held.hold is Hold.IGNORED)):
+            disowned = held is not None and _disowned(held) and row.id not in self._ids.values()
+            if row.id is not None and (not standing or disowned):
                 self._base.forget(row.id)
 
 
@@ -260,6 +261,11 @@ def _mark(row: Row) -> tuple[int | None, bytes]:
 
 _PLAIN = 2
 """The version of marshal's form in which equal values have equal bytes."""
+
+
+def _disowned(held: Unagreed) -> bool:
+    """Whether nothing is remembered of a name, and so nothing below it: it left the scope, or an undo left it apart."""
+    return held.hold is Hold.IGNORED or (held.hold is Hold.WAITING and held.before is None)
 
 
 _MAY_HAVE_ROWS = (Kind.DIRECTORY, Kind.UNKNOWN, Kind.MOUNT)

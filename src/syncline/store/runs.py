@@ -15,6 +15,9 @@ from syncline.store.db import Store
 from syncline.store.file import compact
 from syncline.store.jobs import key_of
 
+UNDOES = "undoes"
+"""Where the document of an undo says which run it takes back."""
+
 LAST = "last"
 """What a person says for the latest run."""
 
@@ -52,6 +55,12 @@ class Run:
     roots: Mapping[str, Json] | None = None
     document: Mapping[str, Json] | None = None
 
+    @property
+    def undoes(self) -> str | None:
+        """The id of the run that this one takes back."""
+        said = (self.document or {}).get(UNDOES)
+        return said if isinstance(said, str) else None
+
 
 class Runs:
     """The runs of every job. Changes need an open transaction of the caller's. Raises: StateError."""
@@ -59,14 +68,17 @@ class Runs:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def start(self, id: str, job: str, *, plan: str, kind: str, roots: Mapping[str, Json]) -> Run:
-        """A run begins now. `kind` is `run`, `resolve`, `restore`, `recover` or `undo`."""
+    def start(
+        self, id: str, job: str, *, plan: str, kind: str, roots: Mapping[str, Json], undoes: str | None = None
+    ) -> Run:
+        """A run begins now. `kind` is `run`, `resolve`, `restore`, `recover` or `undo`, which says what it `undoes`."""
+        document = {} if undoes is None else {UNDOES: undoes}
         started = self._store.now()
         self._store.do(
-            "INSERT INTO run (id, job, plan, kind, started, roots) VALUES (?, ?, ?, ?, ?, ?)",
-            (id, key_of(self._store, job), plan, kind, started, to_json(roots)),
+            "INSERT INTO run (id, job, plan, kind, started, roots, document) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (id, key_of(self._store, job), plan, kind, started, to_json(roots), to_json(document)),
         )
-        return Run(id, job, plan, kind, started, roots=roots)
+        return Run(id, job, plan, kind, started, roots=roots, document=document)
 
     def finish(
         self,
@@ -132,6 +144,10 @@ class Runs:
         """
         values = (key_of(self._store, job), started, to_json(sorted(but)))
         return self._store.do(_FORGET, values).rowcount
+
+    def undos_of(self, id: str, job: str) -> list[Run]:
+        """The runs of a job that took this one back, the latest first."""
+        return [run for run in self.history(job) if run.undoes == id]
 
     def _beginning_with(self, said: str, job: str | None) -> list[Run]:
         if not said:

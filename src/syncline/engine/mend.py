@@ -1,0 +1,51 @@
+"""Before anything new is begun: what a cut-off run left begun is finished, and its leftovers are cleared away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from syncline.core.model import Outcome, RelPath, Side
+from syncline.engine.world import World
+from syncline.execute.recover import clear_staging, recover
+from syncline.jobs.kind import Job
+from syncline.store.jobs import Jobs
+from syncline.store.journal import Journal
+from syncline.store.runs import Run, Runs
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """What was found: places whose content is in doubt, and undos that were cut off and are to be gone on with."""
+
+    suspects: frozenset[tuple[Side, RelPath]] = frozenset()
+    undos: tuple[Run, ...] = ()
+
+
+def mend(job: Job, world: World) -> Mended:
+    """Finish what an interrupted run left begun, and clear the staging directories of the locked roots. Runs that were
+    cut off are given an outcome, but for undos: `close` them once they are finished.
+
+    Raises: PathError, RootLost, StateError.
+    """
+    store, mended = world.store, Mended()
+    if world.record is not None:
+        recovered = recover(world.roots, store, Journal(store), world.record.id)
+        cut_off = Runs(store).unfinished(world.record.id)
+        undos = tuple(run for run in cut_off if run.undoes is not None)
+        close(world, [run for run in cut_off if run.undoes is None])
+        mended = Mended(frozenset(recovered.suspects), undos)
+    others = [run.id for each in Jobs(store).all() if each.id != job.id for run in Runs(store).unfinished(each.id)]
+    for side in job.kind.written():
+        clear_staging(world.roots[side], world.run_id(), others)
+    return mended
+
+
+def close(world: World, cut_off: Iterable[Run]) -> None:
+    """Give runs that a crash cut off an outcome. Raises: StateError."""
+    runs, cut_off = Runs(world.store), list(cut_off)
+    if cut_off:
+        with world.store.transaction():
+            for run in cut_off:
+                note = "cut off; what it had begun was settled later"
+                runs.finish(run.id, Outcome.INTERRUPTED, 0.0, note=note, document=run.document)
