@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ import pytest
 from syncline import compose
 from syncline.compose import local_now
 from syncline.core.model import SIDES, Side
-from syncline.errors import Interrupted, RootLost, ScanFailed
+from syncline.errors import Interrupted, RootLost, ScanFailed, StateError
 from syncline.fs.descent import Descent
 from syncline.fs.opening import open_root
 from syncline.scanner import main, process, wire
@@ -127,6 +128,17 @@ def test_a_plan_beside_a_run_reads_the_rows_of_its_own_moment(folder: Path) -> N
         with Scanning(replace(given, moment=(given.moment[0], True))) as under_way:  # a run is on
             assert under_way.processes == {}
             assert under_way.result() == here
+
+
+def test_a_state_that_cannot_be_read_is_found_out_by_the_one_who_can_mend_it(folder: Path) -> None:
+    with task(folder) as given:
+        with closing(sqlite3.connect(folder / "state/state.db")) as other:
+            other.execute("ALTER TABLE directory RENAME COLUMN left TO lost")
+        with Scanning(given) as under_way:
+            assert set(under_way.processes) == set(SIDES)
+            with pytest.raises(StateError):
+                under_way.result()
+    assert not (folder / "state/state.db").exists()  # moved aside, so that the next run begins afresh
 
 
 def gone(pid: int) -> bool:

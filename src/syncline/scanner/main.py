@@ -48,6 +48,8 @@ def main(asking: int = 0, telling: int = 1) -> None:
     gc.disable()
     try:
         wire.send(telling, _answered(wire.receive(asking), asking, telling))  # type: ignore[arg-type]  # our parent's
+    except sqlite3.Error:
+        wire.send(telling, (wire.STALE, None))  # whoever asked reads the same, and knows what to do about it
     except (BrokenPipeError, EOFError):
         pass  # whoever wanted to know is gone
     except Exception as error:  # noqa: BLE001  the parent must hear of it, whatever it is

@@ -12,8 +12,8 @@ from typing import Any
 
 from syncline.scanner import wire
 
-ABLE = hasattr(os, "posix_spawn") and sys.platform != "win32"
-"""Whether a process can be started and given a descriptor."""
+ABLE = hasattr(os, "posix_spawn") and sys.platform != "win32" and not getattr(sys, "frozen", False)
+"""Whether a process can be started and given a descriptor. In a frozen program `sys.executable` is no interpreter."""
 
 ROOT = 3
 """The number under which the process finds the root's descriptor."""

@@ -121,7 +121,7 @@ class Scanning:
         return scans
 
     def _listen(self) -> list[Side]:
-        """Take over what the processes tell, to the end; the sides on which they read another moment's rows."""
+        """Take over what the processes tell, to the end; the sides on which they could not read what is read here."""
         stale: list[Side] = []
         poll = select.poll()
         waiting, heard_s = {}, {}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TELL, ASK, END, STALE, FAILED = "tell", "ask", "end", "stale", "failed"
 """Directories that differ, also none of them, to show that work goes on; the rules are wanted; that was all; the state
-shows another moment than the asker's; something broke, with what."""
+shows another moment than the asker's, or cannot be read; something broke, with what."""
 
 LENGTH = 4
 
