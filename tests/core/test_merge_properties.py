@@ -34,6 +34,8 @@ EDITS = [
     "chmod",
     "delete",
     "move",
+    "over",
+    "swap",
     "retype",
     "relink",
     "link",
@@ -83,7 +85,7 @@ class User:
         elif what == "freeze" and len(folders) > 1:
             path = folders[1:][first % (len(folders) - 1)]
             self.tree[path] = replace(self.tree[path], unreadable=True)
-        elif what in ("chmod", "delete", "move", "retype", "relink") and here:
+        elif what in ("chmod", "delete", "move", "over", "swap", "retype", "relink") and here:
             found = files if second == SAME_FILE and files else here
             self._change(what, found[first % len(found)], folders[second % len(folders)])
 
@@ -91,7 +93,7 @@ class User:
         path = names.join(folder, {"litter": "x.tmp", "mkdir": "gaf"[number % 3]}.get(what, "abcg"[number % 4]))
         if path not in self.tree:
             content = "7" if what == "same" else f"n{self.second}"
-            mtime_ns = START_NS + (SECOND_NS if what == "same" else self.second * SECOND_NS)
+            mtime_ns = START_NS + (5 * SECOND_NS if what == "same" else self.second * SECOND_NS)
             kind = {"mkdir": Kind.DIRECTORY, "link": Kind.LINK}.get(what, Kind.FILE)
             plain = Node(kind, mode=MODES[kind])
             made = plain if what == "mkdir" else replace(plain, content=content, size=len(content), mtime_ns=mtime_ns)
@@ -114,8 +116,20 @@ class User:
         elif what == "move":
             to = names.join(folder, "mv" + names.basename(path)[-1])
             if to not in self.tree and folder not in below:
-                for old in below:
-                    self.tree[RelPath(to + old[len(path) :])] = self.tree.pop(old)
+                self._move(below, path, to)
+        elif what == "over" and node.kind is Kind.FILE:
+            to = names.join(folder, "abc"[self.second % 3])
+            if to != path and self.tree.get(to, node).kind is Kind.FILE:
+                self._move(below, path, to)
+        elif what == "swap":
+            other = [each for each in self.tree if names.parent(each) == folder][:1]
+            if other and not path.startswith(f"{other[0]}/") and not other[0].startswith(f"{path}/"):
+                back = [each for each in self.tree if each == other[0] or each.startswith(f"{other[0]}/")]
+                parked = RelPath("parked")
+                self._move(back, other[0], parked)
+                if path != other[0]:
+                    self._move(below, path, other[0])
+                self._move([RelPath(parked + each[len(other[0]) :]) for each in back], parked, path)
         elif what == "relink" and node.kind is Kind.FILE:
             mtime_ns = START_NS + self.second * SECOND_NS
             self.tree[path] = self.made.stamp(Node(Kind.LINK, f"l{self.second}", 5, mtime_ns, MODES[Kind.LINK]))
@@ -127,6 +141,11 @@ class User:
                 self._make("create", path, 0)
             else:
                 self._make_file(path)
+
+    def _move(self, below: list[RelPath], path: RelPath, to: RelPath) -> None:
+        for old in below:
+            self.tree[RelPath(to + old[len(path) :])] = self.tree.pop(old)
+        self.tree[to] = self.made.touched(self.tree[to])
 
     def _make_file(self, path: RelPath) -> None:
         node = Node(Kind.FILE, f"t{self.second}", 0, START_NS + self.second * SECOND_NS, 0o644)
@@ -234,21 +253,29 @@ def _nothing_lost(made: World, before: Mapping[Side, Tree]) -> None:
         assert _contents(before[side]) <= live[Side.LEFT] | live[Side.RIGHT] | kept
 
 
-def _untouched_stays(made: World, before: Mapping[Side, Tree]) -> None:
-    """What stands on both sides as both had it before stands there still."""
+def _untouched_stays(made: World, was: Mapping[Side, Tree], before: Mapping[Side, Tree]) -> None:
+    """What stands on both sides as both had it before stands there still, if nobody moved it there."""
     for path, node in _scope(before[Side.LEFT]).items():
+        if any(
+            path in was[side] and before[side][path].inode != was[side][path].inode
+            for side in SIDES
+            if path in before[side]
+        ):
+            continue
         if node.kind is not Kind.DIRECTORY and _scope(before[Side.RIGHT]).get(path) == node:
             assert all(_scope(made.trees[side])[path] == node for side in SIDES)
 
 
-def _work_lives(made: World, base: Tree, before: Mapping[Side, Tree]) -> None:
-    """What a user wrote on one side stands on both, whatever the other side did."""
+def _work_lives(made: World, base: Mapping[Side, Tree], before: Mapping[Side, Tree]) -> None:
+    """What a user wrote on one side stands on both, whatever the other side did. Another name alone is no work."""
     live = {side: _contents(made.trees[side]) for side in SIDES}
     for side in SIDES:
+        old = {(node.inode, node.content) for node in base[side].values()}
         written = {
             path: node
             for path, node in _scope(before[side]).items()
-            if path not in base or (base[path].kind, base[path].content) != (node.kind, node.content)
+            if path not in base[side] or (base[side][path].kind, base[side][path].content) != (node.kind, node.content)
+            if (before[side][path].inode, node.content) not in old
         }
         assert _contents(written) <= live[Side.LEFT] & live[Side.RIGHT]
 
@@ -261,13 +288,13 @@ def test_any_two_trees_come_together_and_nothing_is_lost() -> None:
     def check(base: str, first: tuple[Step, Step], left: list[Step], right: list[Step], twice: bool) -> None:
         policies = {Rule.PROPS_BOTH: Policy.LEFT}
         made = _drawn(base, [first[0], *left], [first[1], *right], rules(policies))
-        was = world(_clean(base), _clean(base), _clean(base), rules()).trees[Side.LEFT]
+        was = world(_clean(base), _clean(base), _clean(base), rules()).trees
         if twice:  # the same edits on the other side as well: equal bytes and states
             user = User(made, Side.RIGHT, 1000)
             for step in left:
                 user.do(step)
         before = {side: dict(made.trees[side]) for side in SIDES}
-        _count(cells, was, before[Side.LEFT], before[Side.RIGHT])
+        _count(cells, was[Side.LEFT], before[Side.LEFT], before[Side.RIGHT])
         mirrored = _swapped(made)
         made.run()
         assert made.plan().actions == []
@@ -275,7 +302,7 @@ def test_any_two_trees_come_together_and_nothing_is_lost() -> None:
         assert not made.look().changed
         _settled(made)
         _nothing_lost(made, before)
-        _untouched_stays(made, before)
+        _untouched_stays(made, was, before)
         _work_lives(made, was, before)
         if not twice:  # else times are alike, and a tie goes to left
             mirrored.run()
@@ -315,7 +342,7 @@ def test_nothing_is_lost_whatever_a_root_cannot_do(
     made.run()
     assert made.plan().actions == []
     _nothing_lost(made, before)
-    _untouched_stays(made, before)
+    _untouched_stays(made, world(_clean(links), _clean(links), _clean(links), rules()).trees, before)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))

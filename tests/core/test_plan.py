@@ -292,7 +292,7 @@ def test_a_clash_below_a_directory_spelled_in_two_ways_has_an_id_without_the_min
     made.rules = replace(made.rules, minute="N")
     assert _id(first) == _id(made.plan())
     made.run()
-    assert show(made.trees[Side.RIGHT]) == "D/a=3@9 D/a_clash_N/x=2"
+    assert show(made.trees[Side.RIGHT]) == "d/a=3@9 d/a_clash_N/x=2"
 
 
 def test_a_held_conflict_is_part_of_the_id() -> None:

@@ -7,7 +7,7 @@ directory to stand in, and what is remembered afterwards must be true.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from syncline.core import listing, merge, names, plan
@@ -32,6 +32,7 @@ from syncline.core.model import (
     Reason,
     RelPath,
     Remove,
+    Rename,
     Rule,
     SetProperties,
     Side,
@@ -79,6 +80,7 @@ class World:
     trash: list[tuple[Side, RelPath, Node]] = field(default_factory=list)
     removed: list[tuple[Side, RelPath, Node]] = field(default_factory=list)
     wrote: set[Place] = field(default_factory=set)
+    renamed: dict[Place, Entry] = field(default_factory=dict)
     ticks: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
 
     def look(self) -> Observed:
@@ -86,21 +88,15 @@ class World:
 
     def want(self) -> Wanted:
         """What a merge of all that differs draws up, contents being read as it asks for them."""
-        observed = self.look()
-        contents: dict[Place, bytes | Problem] = {}
-        wanted = Wanted()
-        for top in observed.tops():
-            for _ in range(5):
-                found = merge.merge(top, observed, self.rules, contents)
-                if not found.needs:
-                    break
-                assert not any(place in contents for place in found.needs), "asked twice"
-                for place in found.needs:
-                    contents[place] = self.content(place)
-            else:
-                raise AssertionError("a merge does not come to an end of its questions")
-            wanted.include(found)
-        return wanted
+        asked: set[Place] = set()
+
+        def read(needs: Mapping[Place, Entry]) -> dict[Place, bytes | Problem]:
+            assert not asked.intersection(needs), "asked twice"
+            asked.update(needs)
+            assert len(asked) <= sum(map(len, self.trees.values())), "questions without end"
+            return {place: self.content(place) for place in needs}
+
+        return merge.merge_all(self.look(), self.rules, read)[0]
 
     def plan(self) -> Round:
         wanted = self.want()
@@ -109,6 +105,7 @@ class World:
     def run(self) -> Round:
         """Plan, carry out, remember."""
         planned = self.plan()
+        self.renamed = {}
         self.wrote = {action.at for action in planned.actions if isinstance(action, PutFile | PutLink)}
         for action in planned.actions:
             self._perform(action)
@@ -182,6 +179,8 @@ class World:
             case Trash():
                 assert present is not None
                 self._trash(action, present)
+            case Rename():
+                self._rename(action)
             case Remove():
                 assert present is not None
                 assert not self._below(at), f"{at.path} is not empty"
@@ -207,9 +206,32 @@ class World:
             assert source.kind is action.entry.kind and source.size == action.entry.size
             if isinstance(action, PutFile):
                 mode = self.rules.ability(action.source.side).mode
-                assert source.entry(mode) == replace(action.source_entry, content=None), f"the source of {action}"
+                expect = self.renamed.get(action.source, action.source_entry)
+                assert source.entry(mode) == replace(expect, content=None), f"the source of {action}"
             node = replace(source, mode=action.entry.mode, mtime_ns=action.entry.mtime_ns)
         self.trees[at.side][at.path] = self.stamp(node)
+
+    def _rename(self, action: Rename) -> None:
+        side, tree = action.at.side, self.trees[action.at.side]
+        above = names.parent(action.to)
+        assert not above or tree[above].kind is Kind.DIRECTORY, f"no directory above {action}"
+        taken = tree.get(action.to)
+        assert (taken is None) == (action.over is None), f"{action} finds {taken}"
+        if taken is not None:
+            assert action.over is not None
+            seen = replace(action.over, content=None)
+            assert action.swap or taken.entry(self.rules.ability(side).mode) == seen, f"{action} finds {taken}"
+        parked = RelPath("\0parked")
+        if action.swap:
+            self._move(side, action.to, parked)
+        elif taken is not None:
+            self.trash.append((side, action.to, tree.pop(action.to)))
+        self._move(side, action.at.path, action.to)
+        if action.swap:
+            self._move(side, parked, action.at.path)
+        for path in (action.at.path, action.to):
+            if path in tree:
+                self.renamed[Place(side, path)] = tree[path].entry(self.rules.ability(side).mode)
 
     def _trash(self, action: Trash, present: Node) -> None:
         below = self._below(action.at)
@@ -230,7 +252,8 @@ class World:
             assert present.kind is Kind.DIRECTORY, f"{action} expects nothing"
             return
         found = present.entry(self.rules.ability(action.at.side).mode)
-        assert found == replace(action.expect, content=None), f"{action} finds {found}"
+        expect = self.renamed.get(action.at, action.expect)
+        assert found == replace(expect, content=None), f"{action} finds {found}"
 
     def _free(self, side: Side, path: RelPath) -> None:
         fold = names.folding(self.rules.ability(side).names, self.rules.ability(side).names)
@@ -260,13 +283,20 @@ class World:
         standing = {
             _key_of(self.rules, p) for side in SIDES for p, node in self.trees[side].items() if node.kind in kinds
         }
-        self.rows = {key: row for key, row in self.rows.items() if not key or key in standing}
+        held = {
+            names.join(RelPath(_key_of(self.rules, directory.at.left_path)), key)
+            for directory in merged
+            for key in directory.at.held or ()
+        }
+        standing |= held
+        self.rows = {key: row for key, row in self.rows.items() if not key or key in standing or _within(key, held)}
 
     def _base(self, directory: Merged, listings: dict[Side, dict[str, Entry] | None]) -> BaseDirectory:
         fold, at = self.rules.fold(), directory.at
         left, right = ({fold(name): name for name in listings[side] or {}} for side in SIDES)
         agreed: dict[str, Agreed] = {}
-        unagreed: dict[str, Unagreed] = {}
+        waits = {key: item for key, item in directory.holds.items() if key in (at.held or {}) and item.before}
+        unagreed: dict[str, Unagreed] = dict(waits)
         for key in left.keys() | right.keys():
             if key in directory.holds:
                 assert key not in directory.contents, f"{key} is agreed and held"
@@ -327,6 +357,9 @@ class Observed:
             return None
         return self._triple(full, names.join(above.left_path, left_name), names.join(above.right_path, right_name))
 
+    def rest(self) -> None:
+        pass
+
     def frozen_above(self, top: Triple) -> bool:
         return any(
             isinstance(self.world.listing(side, above), Frozen)
@@ -357,6 +390,11 @@ class Observed:
         return self.world.listing(Side.LEFT, left) != row.listings[Side.LEFT] or (
             self.world.listing(Side.RIGHT, right) != row.listings[Side.RIGHT]
         )
+
+
+def _within(key: str, held: Collection[str]) -> bool:
+    """Whether a row lies below a name that is held."""
+    return any(key.startswith(f"{each}/") for each in held)
 
 
 def _directories(world: World, side: Side) -> Iterator[RelPath]:

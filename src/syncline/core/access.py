@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from syncline.core import names
-from syncline.core.model import Action, Because, Entry, MakeDirectory, Place, Remove, SetProperties, Trash, Why
+from syncline.core.model import (
+    Action,
+    Because,
+    Entry,
+    MakeDirectory,
+    Place,
+    Remove,
+    Rename,
+    SetProperties,
+    Trash,
+    Why,
+)
 
 OPEN = 0o300
 """What the owner needs to change the names in a directory."""
@@ -21,14 +32,18 @@ def parents(actions: Iterable[Action]) -> set[Place]:
             made.add(action.at)
         if not isinstance(action, SetProperties):
             found.add(Place(action.at.side, names.parent(action.at.path)))
+        if isinstance(action, Rename):
+            found.add(Place(action.at.side, names.parent(action.to)))
     return found - made
 
 
-def opened(actions: Sequence[Action], present: Mapping[Place, Entry]) -> list[Action]:
+def opened(
+    actions: Sequence[Action], present: Mapping[Place, Entry], actual: Callable[[Place], Place] = lambda place: place
+) -> list[Action]:
     """The plan with every closed directory opened first and given its mode back last.
 
-    `present`: what stands at the places of `parents`. The mode is not given back to a directory that goes, nor to one
-    whose mode the plan sets anyway.
+    `present`: what stands at the places of `parents`, which `actual` turns into where they are before the renames of
+    the plan. The mode is not given back to a directory that goes, nor to one whose mode the plan sets anyway.
     """
     closed = {place: entry for place, entry in sorted(present.items(), key=_depth) if entry.mode & OPEN != OPEN}
     if not closed:
@@ -37,7 +52,9 @@ def opened(actions: Sequence[Action], present: Mapping[Place, Entry]) -> list[Ac
     before, after = [], []
     for place, entry in closed.items():
         why = Because(Why.PROPERTIES, place, entry)
-        before.append(SetProperties(place, entry, why, replace(entry, mode=entry.mode | 0o700)))
+        now = actual(place)
+        opening = Because(Why.PROPERTIES, now, entry)
+        before.append(SetProperties(now, entry, opening, replace(entry, mode=entry.mode | 0o700)))
         if place not in settled:
             after.append(SetProperties(place, None, why, entry))
     return [*before, *actions, *reversed(after)]

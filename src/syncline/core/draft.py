@@ -5,7 +5,7 @@ What happened on a side is told by comparing that side with its own remembered e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from syncline.core.model import (
     Gone,
     Hold,
     Kind,
+    Look,
     MergeWith,
     Place,
     Policy,
@@ -349,3 +350,48 @@ def read(draft: Draft, name: Name, side: Side) -> bytes:
         draft.wanted.needs[place] = name.there(side)
         raise Unknown
     return found
+
+
+def names_in(at: Triple, fold: Callable[[str], str]) -> Iterator[tuple[Name, list[Place]]]:
+    """Every name of a directory, and for names that fold together on one side, where all of them are."""
+    on_left, on_right = listed(at.left), listed(at.right)
+    left_names, left_twins = _spelled(on_left, fold)
+    right_names, right_twins = _spelled(on_right, fold)
+    agreed, unagreed = at.base.agreed, at.base.unagreed
+    above_left, above_right = (f"{path}/" if path else "" for path in (at.left_path, at.right_path))
+    for key in sorted(left_names.keys() | right_names.keys() | agreed.keys() | unagreed.keys()):
+        base = agreed.get(key)
+        if base is None and (earlier := unagreed.get(key)) is not None:
+            base = earlier.before
+        left, right = left_names.get(key), right_names.get(key)
+        name = Name(
+            at,
+            key,
+            RelPath(above_left + (left or (base.left_name if base is not None else right or key))),
+            RelPath(above_right + (right or (base.right_name if base is not None else left or key))),
+            base,
+            None if left is None else on_left[left],
+            None if right is None else on_right[right],
+        )
+        collided = [
+            Place(side, names.join(at.path(side), spelled))
+            for side, twins in ((Side.LEFT, left_twins), (Side.RIGHT, right_twins))
+            if twins
+            for spelled in twins.get(key, ())
+        ]
+        yield name, collided
+
+
+def _spelled(listing: Mapping[str, Entry], fold: Callable[[str], str]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """One side's spelling of each folded name; and those of which there is more than one, with all spellings."""
+    spelled = {fold(name): name for name in listing}
+    twins: dict[str, list[str]] = {}
+    if len(spelled) < len(listing):
+        for name in sorted(listing):
+            twins.setdefault(fold(name), []).append(name)
+    return spelled, {key: found for key, found in twins.items() if len(found) > 1}
+
+
+def listed(look: Look) -> Mapping[str, Entry]:
+    """What is seen of a directory; nothing where it is not there or cannot be seen into."""
+    return look if isinstance(look, Mapping) else {}

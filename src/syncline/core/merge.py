@@ -8,11 +8,11 @@ other name in `cells` (two ways) or `oneway` (mirror). Pure: contents that must 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from syncline.core import cells, clashes, names, oneway, policy, rot, undone
-from syncline.core.draft import Draft, Name, Unknown, carried, impossible_there, touched
+from syncline.core.draft import Draft, Name, Unknown, carried, impossible_there, listed, names_in, spelling, touched
 from syncline.core.model import (
     SIDES,
     BaseDirectory,
@@ -22,7 +22,6 @@ from syncline.core.model import (
     Gone,
     Hold,
     Kind,
-    Look,
     Place,
     Policy,
     Problem,
@@ -34,14 +33,73 @@ from syncline.core.model import (
     Want,
     Why,
 )
+from syncline.core.pairing import Thing
 from syncline.core.policy import Extras, Rules
-from syncline.core.trees import Contents, Fate, Merged, Trees, Triple, Wanted
+from syncline.core.renames import Followed, follow
+from syncline.core.trees import Contents, Fate, Looked, Merged, Trees, Triple, Wanted
 
 _UNTOUCHABLE = {
     Kind.SPECIAL: (Reason.SPECIAL_FILE, "not a file, directory or link; it is left alone"),
     Kind.UNKNOWN: (Reason.UNREADABLE, "what stands at this name could not be read"),
     Kind.MOUNT: (Reason.OTHER_FILE_SYSTEM, "another file system is mounted here; all below is left alone"),
 }
+
+
+Read = Callable[[Mapping[Place, Entry]], Contents]
+"""Reads the contents of places: of each what is in it, or why it could not be read."""
+
+
+def merge_all(
+    looked: Looked, rules: Rules, read: Read, contents: dict[Place, bytes | Problem] | None = None
+) -> tuple[Wanted, Followed | None]:
+    """What both sides should become, wherever they differ, with the renames of each carried across.
+
+    Contents that turn out to be needed are read, kept in `contents` by where they stand now, and the merge is run
+    again. Where nothing was renamed there is nothing that was `Followed`.
+    """
+    contents = {} if contents is None else contents
+    held: set[Thing] = set()
+    uncarried: set[Thing] = set()
+    while True:
+        followed = follow(looked, rules, contents, held, uncarried)
+        if followed is not None and followed.needs:
+            contents.update(read(followed.needs))
+            continue
+        if followed is None:
+            return _all_tops(looked, rules, contents, read, lambda place: place), None
+        wanted = _all_tops(followed, rules, contents, read, followed.actual)
+        waiting, never = followed.stranded(wanted)
+        if not waiting and not never:
+            wanted.renames += followed.renames
+            wanted.conflicts += followed.conflicts
+            wanted.problems += followed.problems
+            return wanted, followed
+        held |= waiting
+        uncarried |= never
+
+
+def _all_tops(
+    looked: Looked,
+    rules: Rules,
+    contents: dict[Place, bytes | Problem],
+    read: Read,
+    actual: Callable[[Place], Place],
+) -> Wanted:
+    """Merge every directory that differs; `contents` are by where they stand now."""
+    whole = Wanted()
+    known: dict[Place, bytes | Problem] = {}
+    for top in looked.tops():
+        while True:
+            wanted = merge(top, looked, rules, known)
+            missing = {place: entry for place, entry in wanted.needs.items() if place not in known}
+            if not missing:
+                break
+            unread = {now: entry for place, entry in missing.items() if (now := actual(place)) not in contents}
+            contents.update(read(unread))
+            known.update({place: contents[actual(place)] for place in missing})
+        looked.rest()
+        whole.include(wanted)
+    return whole
 
 
 def merge(top: Triple, trees: Trees, rules: Rules, contents: Contents) -> Wanted:
@@ -66,51 +124,16 @@ def _directory(draft: Draft, trees: Trees, at: Triple) -> Fate:
     merged = Merged(at)
     draft.wanted.directories.append(merged)
     fate = Fate.GONE
-    for name, collided in _names(at, draft.fold):
+    for name, collided in names_in(at, draft.fold):
+        if at.held and name.key in at.held:
+            merged.holds[name.key] = Unagreed(spelling(name), Hold.WAITING, at.held[name.key])
+            _count_files(merged, name.left, name.right)
+            fate = max(fate, Fate.FROZEN)
+            continue
         found = _hold_collision(draft, merged, name, collided) if collided else _name(draft, trees, merged, name)
         if found > fate:
             fate = found
     return fate
-
-
-def _names(at: Triple, fold: Callable[[str], str]) -> Iterator[tuple[Name, list[Place]]]:
-    """Every name of a directory, and for names that fold together on one side, where all of them are."""
-    on_left, on_right = _listing(at.left), _listing(at.right)
-    left_names, left_twins = _spelled(on_left, fold)
-    right_names, right_twins = _spelled(on_right, fold)
-    agreed, unagreed = at.base.agreed, at.base.unagreed
-    above_left, above_right = (f"{path}/" if path else "" for path in (at.left_path, at.right_path))
-    for key in sorted(left_names.keys() | right_names.keys() | agreed.keys() | unagreed.keys()):
-        base = agreed.get(key)
-        if base is None and (earlier := unagreed.get(key)) is not None:
-            base = earlier.before
-        left, right = left_names.get(key), right_names.get(key)
-        name = Name(
-            at,
-            key,
-            RelPath(above_left + (left or (base.left_name if base is not None else right or key))),
-            RelPath(above_right + (right or (base.right_name if base is not None else left or key))),
-            base,
-            None if left is None else on_left[left],
-            None if right is None else on_right[right],
-        )
-        collided = [
-            Place(side, names.join(at.path(side), spelled))
-            for side, twins in ((Side.LEFT, left_twins), (Side.RIGHT, right_twins))
-            if twins
-            for spelled in twins.get(key, ())
-        ]
-        yield name, collided
-
-
-def _spelled(listing: Mapping[str, Entry], fold: Callable[[str], str]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """One side's spelling of each folded name; and those of which there is more than one, with all spellings."""
-    spelled = {fold(name): name for name in listing}
-    twins: dict[str, list[str]] = {}
-    if len(spelled) < len(listing):
-        for name in sorted(listing):
-            twins.setdefault(fold(name), []).append(name)
-    return spelled, {key: found for key, found in twins.items() if len(found) > 1}
 
 
 def _name(draft: Draft, trees: Trees, merged: Merged, name: Name) -> Fate:
@@ -313,7 +336,7 @@ def _copy_below(draft: Draft, trees: Trees, at: Triple, side: Side, copies: Trip
     """Wants for a copy of all that stands below a directory, under another name, on the other side."""
     merged = Merged(copies)
     draft.wanted.directories.append(merged)
-    for spelled, entry in sorted(_listing(at.look(side)).items()):
+    for spelled, entry in sorted(listed(at.look(side)).items()):
         place, copy = Place(side, names.join(at.path(side), spelled)), names.join(copies.path(side.other), spelled)
         if (
             entry.kind in _UNTOUCHABLE
@@ -399,7 +422,3 @@ def _spellings(name: Name) -> tuple[str, str]:
 
 def _frozen(at: Triple) -> bool:
     return isinstance(at.left, Frozen) or isinstance(at.right, Frozen)
-
-
-def _listing(look: Look) -> Mapping[str, Entry]:
-    return look if isinstance(look, Mapping) else {}

@@ -382,11 +382,15 @@ class PutLink:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
+    """Move to the name `to`. `over` is what the plan saw there: it goes to the trash, or comes to `at` with `swap`."""
+
     at: Place
     to: RelPath
     expect: Entry | None
     because: Because
     group: RelPath | None = None
+    over: Entry | None = None
+    swap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
 """From wants to a plan: which actions reach them, in which order, and under which id.
 
-The order: make directories, put files small first, links, properties, then trash and remove deepest first, modes of
-directories last. What belongs together (one conflict, one type change) is a group and stands together.
+The order: make directories and rename, parents first; put files small first, links, properties, then trash and remove
+deepest first, modes of directories last. What belongs together (one conflict, one type change) is a group and stands
+together.
 """
 
 from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncline.core import listing, names
@@ -41,6 +42,7 @@ _ORDER = {MakeDirectory: 1, Rename: 2, PutFile: 3, PutLink: 4, SetProperties: 5,
 
 
 _Key = tuple[int, int, str]
+_Unit = tuple[_Key, list[Action]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def compare(wanted: Wanted, disposal: Disposal) -> list[Action]:
     actions: list[Action] = []
     for side in SIDES:
         actions += _of_side(wanted, side, disposal)
-    return _ordered(actions)
+    return _ordered(actions, wanted.renames)
 
 
 def plan_id(job: str, actions: Iterable[Action], conflicts: Collection[Conflict]) -> str:
@@ -101,6 +103,8 @@ def losses(actions: Iterable[Action]) -> Iterator[str]:
             case PutFile(at, expect) | PutLink(at, expect) | MakeDirectory(at, expect) if expect is not None:
                 outright = getattr(action, "outright", False)
                 yield repr((at.side.value, at.path, _stated(expect), "outright" if outright else None))
+            case Rename(at, to, over=over, swap=False) if over is not None:
+                yield repr((at.side.value, to, _stated(over), None))
             case _:
                 pass
 
@@ -224,10 +228,10 @@ def _packed(triple: Triple, side: Side) -> bytes:
     return listing.pack(look) if isinstance(look, Mapping) else b""
 
 
-def _ordered(actions: list[Action]) -> list[Action]:
+def _ordered(actions: list[Action], renames: Sequence[Rename]) -> list[Action]:
     """In the order of execution; a group stands where its directories or its largest file would."""
     groups: dict[RelPath, list[Action]] = {}
-    units: list[tuple[_Key, list[Action]]] = []
+    units: list[_Unit] = []
     for action in actions:
         if action.group is None:
             units.append((_key(action), [action]))
@@ -241,7 +245,28 @@ def _ordered(actions: list[Action]) -> list[Action]:
             key = (_ORDER[PutFile], _size_class(max(map(size_of, members))), group)
         units.append((key, members))
     units.sort(key=lambda unit: unit[0])
+    if renames:
+        units = _with_renames(units, renames)
     return [action for _, members in units for action in members]
+
+
+def _with_renames(units: list[_Unit], renames: Sequence[Rename]) -> list[_Unit]:
+    """Renames come before all else, but for the directories they lead into that are yet to be made."""
+    makes: dict[Place, _Unit] = {}
+    for unit in units:
+        for action in unit[1]:
+            if isinstance(action, MakeDirectory):
+                makes[action.at] = unit
+    ordered: list[_Unit] = []
+    begun: set[int] = set()
+    for rename in renames:
+        for above in reversed(names.ancestors(rename.to)):
+            made = makes.get(Place(rename.at.side, above))
+            if made is not None and id(made) not in begun:
+                begun.add(id(made))
+                ordered.append(made)
+        ordered.append(((_ORDER[Rename], 0, rename.to), [rename]))
+    return ordered + [unit for unit in units if id(unit) not in begun]
 
 
 def _key(action: Action) -> _Key:
@@ -290,6 +315,8 @@ def _identity(action: Action, generated: Mapping[RelPath, str]) -> tuple[object,
         getattr(action, "seen", None),
         getattr(action, "argv", None),
         getattr(action, "outright", False),
+        _seen(getattr(action, "over", None)),
+        getattr(action, "swap", None),
     )
 
 

@@ -36,13 +36,14 @@ class Durability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """What one root can keep, as far as a merge must know."""
+    """What one root can keep and do, as far as a merge must know."""
 
     mode: bool = True
     symlinks: bool = True
     ctime: bool = True
     granularity_ns: int = 10_000_000
     names: NameRules = NameRules()
+    exchange: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from syncline.core.model import (
     Place,
     Problem,
     RelPath,
+    Rename,
     Side,
     Unagreed,
     Want,
@@ -29,7 +30,9 @@ from syncline.core.model import (
 class Triple:
     """One directory as remembered and as seen on both sides. `row` is its row in the base, None when it is new.
 
-    Both paths are always set: on a side where the directory is absent, it is the path it would have.
+    Both paths are always set: on a side where the directory is absent, it is the path it would have. Where renames are
+    carried across, it shows what will be after them; `origin` then is what was seen, and `held` are names that are to
+    be left alone, with what had been agreed of them.
     """
 
     left_path: RelPath
@@ -38,6 +41,8 @@ class Triple:
     base: BaseDirectory
     left: Look
     right: Look
+    held: Mapping[str, Agreed | None] | None = field(default=None, kw_only=True)
+    origin: Triple | None = field(default=None, kw_only=True)
 
     def path(self, side: Side) -> RelPath:
         return self.left_path if side is Side.LEFT else self.right_path
@@ -58,6 +63,16 @@ class Trees(Protocol):
 
     def frozen_above(self, top: Triple) -> bool:
         """Whether a directory above `top` could not be seen on one of the sides."""
+
+
+class Looked(Trees, Protocol):
+    """All that was seen, and what of it differs."""
+
+    def tops(self) -> list[Triple]:
+        """The directories that differ and whose parent does not."""
+
+    def rest(self) -> None:
+        """What was looked at so far is not asked for soon."""
 
 
 class Fate(IntEnum):
@@ -119,7 +134,8 @@ class Wanted:
     `changed` counts, per side, the files whose content is not the remembered one. `together` are the paths of conflicts
     of an undo on which both sides show the same again. `rotten` are the held places whose bytes nobody wrote; `healed`
     those that are so no more. `merges` are, by their path on the left, the files a program is to merge: what is wanted
-    of them stands for what it will make.
+    of them stands for what it will make. `renames` are done before anything else, in their order; all paths elsewhere
+    are those after them.
     """
 
     wants: dict[Side, dict[RelPath, Want | Gone]] = field(default_factory=lambda: {Side.LEFT: {}, Side.RIGHT: {}})
@@ -133,6 +149,7 @@ class Wanted:
     rotten: dict[Place, Rotten] = field(default_factory=dict)
     healed: set[Place] = field(default_factory=set)
     merges: dict[RelPath, Merging] = field(default_factory=dict)
+    renames: list[Rename] = field(default_factory=list)
 
     def include(self, other: Wanted) -> None:
         """Take over everything that `other` holds."""
@@ -148,6 +165,7 @@ class Wanted:
         self.rotten.update(other.rotten)
         self.healed |= other.healed
         self.merges.update(other.merges)
+        self.renames += other.renames
 
 
 Contents = Mapping[Place, "bytes | Problem"]

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 from syncline.core import access, filters, guard, hardlinks, trees
 from syncline.core import plan as planning
-from syncline.core.merge import merge
+from syncline.core.merge import merge_all
 from syncline.core.model import (
     SIDES,
     Action,
     Counts,
+    Entry,
     Guard,
     Kind,
     Objection,
@@ -24,6 +25,7 @@ from syncline.core.model import (
     Side,
 )
 from syncline.core.policy import Ability, Rules
+from syncline.core.renames import Followed
 from syncline.core.trees import Wanted
 from syncline.engine import suspects as suspicion
 from syncline.engine.standing import Standing
@@ -43,11 +45,17 @@ WORTH_WAITING_NS = 100_000_000
 """A clock that steps at least this often is waited for, so that no stamp of it can hide a later change."""
 
 
+def place_as_it_is(place: Place) -> Place:
+    """Where something stands before the renames of a plan that has none."""
+    return place
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
     """A plan, and what is needed to carry it out and to remember it: what the merge found, without what it wanted, and
     the `rows` of the directories it looked at. `without`: what is found where these paths, of the left, cannot be
-    merged by a program. `suspects`: those that were known before."""
+    merged by a program. `suspects`: those that were known before. `actual`: where something stands before the renames
+    of the plan."""
 
     plan: Plan
     wanted: Wanted
@@ -57,6 +65,7 @@ class Findings:
     fold: Callable[[str], str]
     without: Callable[[frozenset[RelPath]], Findings]
     suspects: tuple[Suspect, ...] = ()
+    actual: Callable[[Place], Place] = place_as_it_is
 
 
 def look(
@@ -85,14 +94,19 @@ def look(
     observed = Observed(scans, base, fold)
     contents: dict[Place, bytes | Problem] = {}
 
+    def read(needs: Mapping[Place, Entry]) -> dict[Place, bytes | Problem]:
+        return read_contents(world.roots, needs, lambda: check_stop(world))
+
     def draw(unmerged: frozenset[RelPath]) -> Findings:
-        wanted = _merge(world, observed, replace(rules, unmerged=unmerged), contents)
-        actions = accessible(world, planning.compare(wanted, disposal(job.settings)))
-        plan = _plan(job, world, standing, base, scans, observed, wanted, actions)
+        wanted, followed = merge_all(observed, replace(rules, unmerged=unmerged), read, contents)
+        actual = place_as_it_is if followed is None else followed.actual
+        actions = accessible(world, planning.compare(wanted, disposal(job.settings)), actual)
+        counts = _counts(base, observed, wanted, followed)
+        plan = _plan(job, world, standing, base, scans, wanted, actions, counts)
         for side in SIDES:
             wanted.wants[side].clear()  # it has become actions; of a million files it is as much again
         wanted.seen.clear()
-        return Findings(plan, wanted, observed.rows, clocks, scope, fold, draw, known)
+        return Findings(plan, wanted, observed.rows, clocks, scope, fold, draw, known, actual)
 
     return draw(frozenset())
 
@@ -155,33 +169,18 @@ def _rules(
 
 def _ability(root: Root) -> Ability:
     able = root.capabilities
-    return Ability(able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names)
+    return Ability(able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names, able.exchange)
 
 
-def _merge(world: World, observed: Observed, rules: Rules, contents: dict[Place, bytes | Problem]) -> Wanted:
-    """Merge every directory that differs; contents that turn out to be needed are read, and the merge is run again."""
-    whole = Wanted()
-    for top in observed.tops():
-        while True:
-            wanted = merge(top, observed, rules, contents)
-            missing = {place: entry for place, entry in wanted.needs.items() if place not in contents}
-            if not missing:
-                break
-            contents.update(read_contents(world.roots, missing, lambda: check_stop(world)))
-        observed.rest()
-        whole.include(wanted)
-    return whole
-
-
-def accessible(world: World, actions: list[Action]) -> list[Action]:
+def accessible(world: World, actions: list[Action], actual: Callable[[Place], Place] = place_as_it_is) -> list[Action]:
     """The actions, with directories opened that their owner may not write."""
     present = {}
     for place in access.parents(actions):
         with suppress(PathError):  # what cannot be looked at is told by the action itself
-            entry = world.roots[place.side].entry(place.path)
+            entry = world.roots[place.side].entry(actual(place).path)
             if entry is not None and entry.kind is Kind.DIRECTORY and world.roots[place.side].capabilities.mode:
                 present[place] = entry
-    return access.opened(actions, present)
+    return access.opened(actions, present, actual)
 
 
 def _plan(
@@ -190,16 +189,15 @@ def _plan(
     standing: Standing,
     base: BaseStore,
     scans: dict[Side, Scan],
-    observed: Observed,
     wanted: Wanted,
     actions: list[Action],
+    counts: Counts,
 ) -> Plan:
     conflicts = tuple(sorted(wanted.conflicts, key=lambda conflict: conflict.path))
     told = {*wanted.problems, *suspicion.problems(job, wanted), *hardlinks.told(actions, wanted.directories)}
     problems = tuple(sorted(told, key=lambda problem: (problem.place.path, problem.place.side)))
     identity = planning.plan_id(job.name, actions, conflicts)
     files, size = base.totals()
-    counts = _counts(files, observed, wanted)
     objections = [*standing.objections, *_unseen(job, world, scans)]
     if not objections:
         space = {side: world.roots[side].space() for side in SIDES if job.kind.writes(side)}
@@ -246,12 +244,11 @@ def _unseen(job: Job, world: World, scans: dict[Side, Scan]) -> list[Objection]:
     ]
 
 
-def _counts(remembered: int, observed: Observed, wanted: Wanted) -> Counts:
+def _counts(base: BaseStore, observed: Observed, wanted: Wanted, followed: Followed | None) -> Counts:
     """Regular files in scope: the remembered ones of directories that did not differ, and those that were counted."""
     left, right, both = trees.count(wanted.directories)
-    unlooked = remembered - sum(
-        observed.rows[directory.at.row].files for directory in wanted.directories if directory.at.row is not None
-    )
+    looked_at = {directory.at.row for directory in wanted.directories} | (followed.rows if followed else set())
+    unlooked = base.totals()[0] - sum(observed.rows[row].files for row in looked_at if row is not None)
     return Counts(unlooked + left, unlooked + right, unlooked + both)
 
 

@@ -68,7 +68,7 @@ def merged(job: Job, world: World, findings: Findings, run: str) -> Iterator[Fin
             for number, (path, wanted) in enumerate(sorted(merges.items()), 1):
                 staged = RelPath(f"{STAGING}/new-{run}-merged-{number}")
                 try:
-                    done[path] = _merge(job, world, path, wanted, folder, staged, hung)
+                    done[path] = _merge(job, world, path, _as_they_stand(wanted, findings), folder, staged, hung)
                 except _Failed as failure:
                     failed[path] = str(failure)
                 except PathError as error:
@@ -102,6 +102,11 @@ def _from_staged(action: Action, done: Mapping[RelPath, _Staged], begun: set[Rel
     because = replace(action.because, place=found.place, entry=made) if action.group in begun else action.because
     begun |= {action.group} if action.group is not None else set()
     return replace(action, source=found.place, source_entry=made, entry=entry, because=because)
+
+
+def _as_they_stand(wanted: Merging, findings: Findings) -> Merging:
+    """The versions where they are now: the renames of the plan come later."""
+    return replace(wanted, places={side: findings.actual(place) for side, place in wanted.places.items()})
 
 
 def _told(failed: Mapping[RelPath, str]) -> Iterator[str]:

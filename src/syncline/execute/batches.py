@@ -19,8 +19,11 @@ from syncline.core.model import (
     Place,
     Problem,
     Progress,
+    PutFile,
+    PutLink,
     Reason,
     RelPath,
+    Rename,
     Side,
 )
 from syncline.core.policy import Durability
@@ -28,6 +31,7 @@ from syncline.errors import PathError, RootLost
 from syncline.execute import perform
 from syncline.execute.ahead import Ahead
 from syncline.execute.perform import Site, Staged
+from syncline.execute.results import outcome_place
 from syncline.execute.transfer import Names
 from syncline.store.db import Store
 from syncline.store.journal import Journal
@@ -93,15 +97,20 @@ def _numbered(actions: Iterable[Action]) -> Iterator[list[Numbered]]:
 
 
 def batches(actions: Iterable[Action]) -> Iterator[list[Action]]:
-    """Consecutive actions, so many as may be staged at once; a group is never divided."""
+    """Consecutive actions, so many as may be staged at once; a group is never divided. What is staged from under a new
+    name waits until the renames are done."""
     batch: list[Action] = []
-    size = 0
+    size, renames = 0, False
     for action in actions:
+        if renames and isinstance(action, PutFile | PutLink):
+            yield batch
+            batch, size, renames = [], 0, False
         full = len(batch) >= BATCH_ACTIONS or size + planning.size_of(action) > BATCH_BYTES
         if batch and full and (action.group is None or action.group != batch[-1].group):
             yield batch
-            batch, size = [], 0
+            batch, size, renames = [], 0, False
         batch.append(action)
+        renames = renames or isinstance(action, Rename)
         size += planning.size_of(action)
     if batch:
         yield batch
@@ -116,15 +125,16 @@ def _carry_out_batch(
     trashed: dict[int, RelPath | None] = {}
     try:
         staged = yield from _stage(batch, ahead, site, books.run, failures, tally)
-        ahead.begin([(item.number, item.action) for item in following])
-        if _flushed(site, batch, staged_items(batch, staged), failures, lambda item: _names(books, item).new):
+        if not any(isinstance(item.action, Rename) for item in batch):
+            ahead.begin([(item.number, item.action) for item in following])
+        if _flushed(site, batch, staged_items(batch, staged), failures, lambda item: [_names(books, item).new]):
             for unit in _units(batch):
                 _commit_unit(unit, site, books, staged, failures, trashed)
         else:
             for item in batch:
                 perform.discard(site, item.action, _names(books, item))
         done = [item for item in batch if item.number in trashed]
-        if not _flushed(site, batch, done, failures, lambda item: item.action.at.path):
+        if not _flushed(site, batch, done, failures, lambda item: _names_changed(item.action)):
             trashed.clear()  # what may be lost is not remembered: the next run compares it anew
         for item in done if trashed else ():
             perform.release(site, item.action, _names(books, item))
@@ -219,7 +229,8 @@ def _write_down(
     for item in batch:
         site.results.settle(item.action, failed=item.number not in trashed)
         if item.number in trashed:
-            done.append((item.number, site.results.entries.get(item.action.at), trashed[item.number]))
+            entry = site.results.entries.get(outcome_place(item.action))
+            done.append((item.number, entry, trashed[item.number]))
         else:
             problem = failures.get(item.number) or _interrupted(item.action)
             failed.append((item.number, problem, item.number not in failures))
@@ -234,7 +245,7 @@ def _flushed(
     batch: Sequence[Numbered],
     items: Iterable[Numbered],
     failures: dict[int, Problem],
-    path: Callable[[Numbered], RelPath],
+    paths: Callable[[Numbered], list[RelPath]],
 ) -> bool:
     """Make what was done for these items durable; whether that worked. What was not flushed is taken for lost, unless
     the job says that nothing is to be waited for."""
@@ -242,15 +253,19 @@ def _flushed(
         return True
     by_side: dict[Side, list[RelPath]] = {}
     for item in items:
-        by_side.setdefault(item.action.at.side, []).append(path(item))
+        by_side.setdefault(item.action.at.side, []).extend(paths(item))
     try:
-        for side, paths in by_side.items():
-            site.roots[side].flush(paths, each=site.durability is Durability.EACH)
+        for side, found in by_side.items():
+            site.roots[side].flush(found, each=site.durability is Durability.EACH)
     except PathError as error:
         for item in batch:
             failures.setdefault(item.number, Problem(item.action.at, Reason(error.reason), error.detail))
         return False
     return True
+
+
+def _names_changed(action: Action) -> list[RelPath]:
+    return [action.at.path, action.to] if isinstance(action, Rename) else [action.at.path]
 
 
 def _units(batch: list[Numbered]) -> Iterator[list[Numbered]]:

@@ -65,7 +65,7 @@ def stage(site: Site, action: Action, own: Names) -> Iterator[int | Staged]:
             steps = transfer.copy_file(
                 site.roots[action.source.side],
                 action.source,
-                action.source_entry,
+                _expected(site, action.source, action.source_entry) or action.source_entry,
                 root,
                 own.new,
                 mtime_ns=action.entry.mtime_ns,
@@ -102,7 +102,9 @@ def commit(site: Site, action: Action, own: Names, staged: Staged) -> RelPath | 
         case Remove():
             _remove(site, action, own)
             return None
-        case Rename() | RunCommand():
+        case Rename():
+            return _rename(site, action, own)
+        case RunCommand():
             raise AssertionError(f"{type(action).__name__} is not planned yet")
 
 
@@ -189,6 +191,24 @@ def _set_properties(site: Site, action: SetProperties) -> None:
     site.results.note(at, transfer.known(found, present.content))
 
 
+def _rename(site: Site, action: Rename, own: Names) -> RelPath | None:
+    root, at, to = site.roots[action.at.side], action.at, Place(action.at.side, action.to)
+    expect, over = _present(site, action), _expected(site, to, action.over)
+    if over is not None and not _unchanged(over, root.entry(to.path)):
+        raise PathError(Reason.TARGET_CHANGED, to.path, "was changed after the plan was made; it is left as it is")
+    if over is None:
+        transfer.move(root, at.path, to.path, expect)
+        keep = back = None
+    elif action.swap:
+        transfer.swap(root, at.path, to.path, expect, over)
+        keep, back = None, transfer.settled(root, at.path, over)
+    else:
+        keep, back = transfer.free_trash(root, own, to.path), None
+        transfer.move_over(root, at.path, to.path, expect, over, own, keep)
+    site.results.renamed(at, to.path, transfer.settled(root, to.path, expect), back)
+    return keep
+
+
 def _trash(site: Site, action: Trash, own: Names) -> RelPath:
     root, at = site.roots[action.at.side], action.at
     expect = _present(site, action)
@@ -209,8 +229,8 @@ def _remove(site: Site, action: Remove, own: Names) -> None:
     site.results.note(at, None)
 
 
-def _present(site: Site, action: Trash | Remove) -> Entry:
-    """What stands where something is to be removed, if it still is what the plan saw."""
+def _present(site: Site, action: Trash | Remove | Rename) -> Entry:
+    """What stands where something is to be taken away, if it still is what the plan saw."""
     expect = _expected(site, action.at, action.expect)
     if expect is None or not _unchanged(expect, site.roots[action.at.side].entry(action.at.path)):
         raise PathError(Reason.TARGET_CHANGED, action.at.path, "was changed after the plan was made; it is kept")

@@ -17,13 +17,13 @@ from syncline.core.model import (
     Entry,
     Kind,
     MakeDirectory,
-    Place,
     Problem,
     PutFile,
     PutLink,
     Reason,
     RelPath,
     Remove,
+    Rename,
     SetProperties,
     Side,
     Trash,
@@ -31,7 +31,7 @@ from syncline.core.model import (
 from syncline.errors import PathError
 from syncline.execute import perform, transfer
 from syncline.execute.perform import Site, Staged
-from syncline.execute.results import Results
+from syncline.execute.results import Results, outcome_place, touched
 from syncline.execute.transfer import STAGING, TRASH, Names
 from syncline.fs.root import Root
 from syncline.store.db import Store
@@ -62,7 +62,8 @@ def recover(roots: Mapping[Side, Root], store: Store, journal: Journal, job: str
         for item in unit:
             recovered.suspects.update(_in_doubt(item.action))
             if item in effective:
-                outcomes[item.number] = (roots[item.action.at.side].entry(item.action.at.path), trashed[item.number])
+                place = outcome_place(item.action)
+                outcomes[item.number] = (roots[place.side].entry(place.path), trashed[item.number])
             elif effective:
                 done = _finish(site, item)
                 if done is not None:
@@ -76,8 +77,7 @@ def recover(roots: Mapping[Side, Root], store: Store, journal: Journal, job: str
 
 def _changed(unit: Iterable[Step]) -> list[RelPath]:
     """The names in the tree that a unit changed, whoever did it: before the crash or in recovery."""
-    asides = [(item.action.at.path, getattr(item.action, "aside", None)) for item in unit]
-    return [path for paths in asides for path in paths if path is not None]
+    return [place.path for item in unit for place in touched(item.action)]
 
 
 def clear_staging(root: Root, run: str, unfinished: Iterable[str]) -> None:
@@ -106,6 +106,8 @@ def _settle(roots: Mapping[Side, Root], item: Step) -> RelPath | None:
     """Move what an exchange displaced to where the action would have put it; its path in the trash, if that."""
     action, own = item.action, Names(item.run, item.number)
     root = roots[action.at.side]
+    if isinstance(action, Rename):
+        return _settle_rename(root, action, own)
     parked = root.entry(own.swap)
     if parked is None:
         return _already_kept(root, action, own)
@@ -132,6 +134,35 @@ def _settle(roots: Mapping[Side, Root], item: Step) -> RelPath | None:
         return None
     _to_trash(root, own.swap, own.trash(action.at.path))
     return None
+
+
+def _settle_rename(root: Root, action: Rename, own: Names) -> RelPath | None:
+    """Move what lost its name to a renamed file to the trash, as far as that was begun; its path there."""
+    if action.over is None or action.swap:
+        return None
+    at, to, parked = root.entry(action.at.path), root.entry(action.to), root.entry(own.swap)
+    if parked is not None:
+        if to is None:
+            root.rename(own.swap, action.to)  # nothing was renamed yet: the next plan decides again
+            return None
+        return _kept(root, own.swap, own, action.to)
+    if transfer.same_object(action.over, at) and action.expect and transfer.same_object(action.expect, to):
+        return _kept(root, action.at.path, own, action.to)
+    kept = own.trash(action.to)
+    found = root.entry(kept)
+    if found is None:
+        return None
+    if to is not None and 0 < to.inode == found.inode:
+        root.remove(kept)  # only a second name of what still has its own
+        return None
+    return kept
+
+
+def _kept(root: Root, path: RelPath, own: Names, said: RelPath) -> RelPath:
+    keep = transfer.free_trash(root, own, said)
+    transfer.make_parents(root, keep)
+    root.rename(path, keep)
+    return keep
 
 
 def _already_kept(root: Root, action: Action, own: Names) -> RelPath | None:
@@ -175,6 +206,10 @@ def _took_effect(roots: Mapping[Side, Root], item: Step) -> bool:
             return found is not None and found.kind is Kind.DIRECTORY
         case Trash() | Remove():
             return found is None
+        case Rename(expect=expect, to=to, over=over, swap=swap):
+            arrived = expect is not None and transfer.same_object(expect, root.entry(to))
+            left = transfer.same_object(over, found) if swap and over is not None else found is None
+            return arrived and left
         case SetProperties():
             return found is not None and found.mode == action.entry.mode
         case _:
@@ -195,12 +230,12 @@ def _finish(site: Site, item: Step) -> tuple[Entry | None, RelPath | None] | Non
                 staged = step
         root.flush([own.new] if staged.entry is not None else [])
         trashed = perform.commit(site, action, own, staged)
-        root.flush([action.at.path])
+        root.flush(_changed([item]))
         perform.release(site, action, own)
     except PathError:
         perform.discard(site, action, own)
         return None
-    return site.results.entries.get(action.at), trashed
+    return site.results.entries.get(outcome_place(action)), trashed
 
 
 def _close(
@@ -231,12 +266,9 @@ def _units(begun: Sequence[Step]) -> list[list[Step]]:
 
 
 def _in_doubt(action: Action) -> list[tuple[Side, RelPath]]:
-    places: list[Place] = [action.at]
+    places = touched(action)
     if isinstance(action, PutFile):
         places.append(action.source)
-    aside = getattr(action, "aside", None)
-    if aside is not None:
-        places.append(Place(action.at.side, aside))
     return [(place.side, place.path) for place in places]
 
 

@@ -23,7 +23,7 @@ from syncline.core.model import (
     Side,
     Unagreed,
 )
-from syncline.core.trees import Merged
+from syncline.core.trees import Merged, hold
 from syncline.execute.results import Results
 from syncline.execute.transfer import known
 from syncline.store.base import BaseStore, Row
@@ -72,6 +72,7 @@ class Memory:
         self._at = {
             side: {directory.at.path(side): number for number, directory in enumerate(self._merged)} for side in SIDES
         }
+        self._old = set(self._ids.values())
         self._due = set(range(len(self._merged)))
 
     def write_touched(self) -> None:
@@ -101,12 +102,14 @@ class Memory:
             return self._written(directory)
         finally:
             for side in SIDES:
-                look = directory.at.look(side)
+                look = (directory.at.origin or directory.at).look(side)
                 if isinstance(look, listing.Packed):
                     look.rest()
 
     def _written(self, directory: Merged) -> bool:
         at = directory.at
+        if any(self._results.awaited(side, at.path(side)) for side in SIDES):
+            return False  # it does not stand there yet: what is remembered of it is where it was
         left = self._now(directory, Side.LEFT)
         right = self._now(directory, Side.RIGHT)
         identity = self._ids.get(at.left_path)
@@ -121,6 +124,8 @@ class Memory:
         if row is None:
             return False
         self._forget_below(directory, identity, left, right)
+        if identity is None and row.parent in self._old:
+            self._forget_twins(row)
         mark = _mark(row)
         if identity is not None and self._known.get(identity) == mark:
             return False
@@ -168,7 +173,7 @@ class Memory:
     def _now(self, directory: Merged, side: Side) -> Listing | None:
         """One side's listing as it is now; None when the directory is not there."""
         path = directory.at.path(side)
-        look = directory.at.look(side)
+        look = (directory.at.origin or directory.at).look(side)
         if self._gone(side, path):
             return None
         changes = self._results.changes(side, path)
@@ -205,6 +210,10 @@ class Memory:
         todo = {side: self._results.open_names(side, directory.at.path(side)) for side in SIDES}
         on_left = {self._fold(name): name for name in left}
         on_right = {self._fold(name): name for name in right}
+        before = (directory.at.origin or directory.at).base
+        for key, waits in directory.holds.items():
+            if directory.at.held and key in directory.at.held and waits.before is not None:
+                unagreed[key] = waits  # also where no side shows the name
         for key in on_left.keys() | on_right.keys():
             left_name, right_name = on_left.get(key), on_right.get(key)
             held = directory.holds.get(key)
@@ -213,10 +222,7 @@ class Memory:
                 continue
             is_open = (left_name or right_name) in todo[Side.LEFT] or (right_name or left_name) in todo[Side.RIGHT]
             if left_name is None or right_name is None or is_open or left[left_name].kind is not right[right_name].kind:
-                before = directory.at.base.agreed.get(key)
-                if before is None and (earlier := directory.at.base.unagreed.get(key)) is not None:
-                    before = earlier.before
-                unagreed[key] = Unagreed(left_name or right_name or key, Hold.FAILED, before)
+                unagreed[key] = hold(left_name or right_name or key, Hold.FAILED, before, key)
                 continue
             one, two = left[left_name], right[right_name]
             content = one.content or two.content or directory.contents.get(key)
@@ -249,8 +255,16 @@ class Memory:
             standing = any(name is not None and self._fold(name) in stands for name in (row.left_name, row.right_name))
             held = directory.holds.get(self._fold(row.left_name or row.right_name or ""))
             disowned = held is not None and _disowned(held) and row.id not in self._ids.values()
-            if row.id is not None and (not standing or disowned):
+            waits = bool(directory.at.held) and held is not None and held.before is not None
+            if row.id is not None and ((not standing and not waits) or disowned):
                 self._base.forget(row.id)
+
+    def _forget_twins(self, row: Row) -> None:
+        """Drop what is remembered under the name of a directory that was moved there."""
+        key = self._fold(row.left_name or row.right_name or "")
+        for other in self._base.child_rows(row.parent):
+            if other.id not in self._ids.values() and self._fold(other.left_name or other.right_name or "") == key:
+                self._base.forget(other.id or 0)
 
 
 def _mark(row: Row) -> tuple[int | None, bytes]:

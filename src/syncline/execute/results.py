@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 from syncline.core import names
-from syncline.core.model import SIDES, Action, Entry, Place, RelPath, Side
+from syncline.core.model import SIDES, Action, Entry, Kind, Place, RelPath, Rename, Side
 
 
 class Results:
@@ -17,10 +17,13 @@ class Results:
         self._changes: dict[Side, dict[RelPath, dict[str, Entry | None]]] = {side: {} for side in SIDES}
         self._open: dict[Side, dict[RelPath, Counter[str]]] = {side: {} for side in SIDES}
         self._touched: dict[Side, set[RelPath]] = {side: set() for side in SIDES}
+        self._coming: set[Place] = set()
 
     def expect(self, actions: Iterable[Action]) -> None:
         """Take all names these actions are about for open."""
         for action in actions:
+            if isinstance(action, Rename):
+                self._coming.add(Place(action.at.side, action.to))
             for place in touched(action):
                 directory, _, name = place.path.rpartition("/")
                 self._open[place.side].setdefault(RelPath(directory), Counter())[name] += 1
@@ -30,6 +33,35 @@ class Results:
         self.entries[place] = entry
         directory, _, name = place.path.rpartition("/")
         self._changes[place.side].setdefault(RelPath(directory), {})[name] = entry
+
+    def renamed(self, at: Place, to: RelPath, entry: Entry, back: Entry | None) -> None:
+        """Remember that what stood at a place stands at `to` now, and what is at the place instead, if anything."""
+        if entry.kind is Kind.DIRECTORY or (back is not None and back.kind is Kind.DIRECTORY):
+            self._follow(at.side, at.path, to)
+        self.note(at, back)
+        self.note(Place(at.side, to), entry)
+        self._coming.discard(Place(at.side, to))
+
+    def _follow(self, side: Side, at: RelPath, to: RelPath) -> None:
+        """Let what is known below two paths change places with them."""
+
+        def now(path: RelPath) -> RelPath:
+            for old, new in ((at, to), (to, at)):
+                if path == old or path.startswith(f"{old}/"):
+                    return RelPath(new + path[len(old) :])
+            return path
+
+        self.entries = {
+            Place(place.side, now(place.path)) if place.side is side else place: entry
+            for place, entry in self.entries.items()
+        }
+        self._changes[side] = {now(path): changes for path, changes in self._changes[side].items()}
+
+    def awaited(self, side: Side, path: RelPath) -> bool:
+        """Whether a rename that was planned has not brought a directory, or one above it, to this path."""
+        if not self._coming:
+            return False
+        return any(Place(side, each) in self._coming for each in (path, *names.ancestors(path)))
 
     def settle(self, action: Action, *, failed: bool) -> None:
         """Take an action for finished. What failed stays open, and a name of which more is to be done."""
@@ -60,7 +92,12 @@ class Results:
         return touched
 
 
+def outcome_place(action: Action) -> Place:
+    """Where what an action made, changed or moved stands afterwards."""
+    return Place(action.at.side, action.to) if isinstance(action, Rename) else action.at
+
+
 def touched(action: Action) -> list[Place]:
     """Every place an action changes."""
-    aside = getattr(action, "aside", None)
-    return [action.at] if aside is None else [action.at, Place(action.at.side, aside)]
+    second = action.to if isinstance(action, Rename) else getattr(action, "aside", None)
+    return [action.at] if second is None else [action.at, Place(action.at.side, second)]

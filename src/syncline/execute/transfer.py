@@ -230,6 +230,56 @@ def _replace_by_moves(root: Root, at: RelPath, expect: Entry, entry: Entry, own:
     return settled(root, at, entry)
 
 
+def move(root: Root, at: RelPath, to: RelPath, expect: Entry) -> None:
+    """Give what the plan saw another name, which must be free; what turns out to be something else is put back.
+
+    Raises: PathError (target-changed).
+    """
+    root.rename(at, to)
+    if not same_object(expect, root.entry(to)):
+        root.rename(to, at)
+        raise PathError(Reason.TARGET_CHANGED, at, "was changed after the plan was made; it keeps its name")
+
+
+def swap(root: Root, one: RelPath, two: RelPath, first: Entry, second: Entry) -> None:
+    """Let two things the plan saw change their names in one step; undone where one turns out to be something else.
+
+    Raises: PathError (target-changed).
+    """
+    root.exchange(one, two)
+    if not (same_object(first, root.entry(two)) and same_object(second, root.entry(one))):
+        root.exchange(one, two)
+        raise PathError(Reason.TARGET_CHANGED, one, "was changed after the plan was made; it keeps its name")
+
+
+def move_over(root: Root, at: RelPath, to: RelPath, expect: Entry, over: Entry, own: Names, keep: RelPath) -> None:
+    """Give what the plan saw the name of a file, which moves to `keep`. No name shows anything else at any instant,
+    but where the system can neither exchange nor link.
+
+    Raises: PathError (target-changed; both stand where they stood).
+    """
+    make_parents(root, keep)
+    if root.capabilities.exchange:
+        swap(root, at, to, expect, over)
+        root.rename(at, keep)
+        return
+    if root.capabilities.hard_links:
+        # RACE: as in `exchange`.
+        root.link(to, keep)
+        if not same_object(over, root.entry(keep)):
+            root.remove(keep)
+            raise PathError(Reason.TARGET_CHANGED, to, "was changed after the plan was made; it is left as it is")
+        root.replace(at, to)
+        return
+    # RACE: as in `_replace_by_moves`.
+    root.rename(to, own.swap)
+    if not same_object(over, root.entry(own.swap)):
+        root.rename(own.swap, to)
+        raise PathError(Reason.TARGET_CHANGED, to, "was changed after the plan was made; it is left as it is")
+    root.rename(at, to)
+    root.rename(own.swap, keep)
+
+
 def move_away(root: Root, at: RelPath, expect: Entry, keep: RelPath, seen: bytes | None) -> None:
     """Move what the plan saw to `keep`; what turns out to be something else is put back.
 

@@ -23,13 +23,14 @@ from syncline.core.model import (
     PutLink,
     RelPath,
     Remove,
+    Rename,
     Rule,
     SetProperties,
     Side,
     Trash,
 )
 from syncline.core.policy import Rules
-from syncline.core.trees import Triple, Wanted
+from syncline.core.trees import Triple
 from syncline.torture.oracle import Broken
 
 PATHS = ("a", "b", "A", "d", "d/a", "d/b", "d/e", "d/e/c", "e/a", "\udcff", "x\ny")
@@ -50,6 +51,7 @@ class World:
     trash: list[Entry] = field(default_factory=list)
     destroyed: set[bytes] = field(default_factory=set)
     born: set[bytes] = field(default_factory=set)
+    asked: set[Place] = field(default_factory=set)
     ticks: int = 0
 
     def tick(self) -> int:
@@ -77,8 +79,22 @@ class World:
     def child(self, above: Triple, key: str, left_name: str, right_name: str) -> Triple | None:
         return self.triple(names.join(above.left_path, left_name))
 
+    def rest(self) -> None:
+        """Nothing is kept of a look."""
+
     def frozen_above(self, top: Triple) -> bool:
         return False
+
+    def read(self, needs: Mapping[Place, Entry]) -> dict[Place, bytes | Problem]:
+        found: dict[Place, bytes | Problem] = {}
+        for place in needs:
+            if place in self.asked:
+                raise Broken("nothing is asked twice", repr(place))
+            self.asked.add(place)
+            content = self.trees[place.side][place.path].content
+            assert content is not None
+            found[place] = content
+        return found
 
     # the users
 
@@ -158,6 +174,8 @@ class World:
                 self._take_away(action, tree)
             case MakeDirectory() | PutFile() | PutLink():
                 self._put(action, tree, present)
+            case Rename():
+                self._rename(action, tree)
             case _:
                 raise Broken("only what is planned", repr(action))
 
@@ -196,6 +214,28 @@ class World:
         tree[path] = replace(
             source, mode=action.entry.mode, ctime_ns=number, inode=number, mtime_ns=action.entry.mtime_ns
         )
+
+    def _rename(self, action: Rename, tree: Tree) -> None:
+        path, to = action.at.path, action.to
+        above = names.parent(to)
+        if above and (above not in tree or tree[above].kind is not Kind.DIRECTORY):
+            raise Broken("a directory is there before what is in it", repr(action))
+        taken = tree.get(to)
+        if (taken is None) != (action.over is None) or (taken and action.over and taken.inode != action.over.inode):
+            raise Broken("a target still is what the plan saw", f"{action} finds {taken}")
+        going, back = ({name: tree[name] for name in _at_and_below(tree, each)} for each in (path, to))
+        for name in (*going, *back):
+            del tree[name]
+        for name, entry in going.items():
+            tree[RelPath(to + name[len(path) :])] = entry
+        if not action.swap:
+            self.trash += back.values()
+            back = {}
+        for name, entry in back.items():
+            tree[RelPath(path + name[len(to) :])] = entry
+        for moved in (path, to):
+            if moved in tree:
+                tree[moved] = replace(tree[moved], ctime_ns=self._ctime(tree[moved]))
 
     def _digest(self, at: Place) -> bytes:
         tree = self.trees[at.side]
@@ -248,22 +288,10 @@ def _round(world: World, *, first: bool = False) -> None:
 
 
 def _plan(world: World) -> list[Action]:
-    contents: dict[Place, bytes | Problem] = {}
+    world.asked.clear()
     rules = Rules(_policy, lambda path, directory: False, START_NS + 3600 * SECOND_NS, "202601010000")
-    whole = Wanted()
-    for top in world.tops():
-        for _ in range(6):
-            wanted = merge.merge(top, world, rules, contents)
-            if not wanted.needs:
-                break
-            for place in wanted.needs:
-                known = world.trees[place.side][place.path].content
-                assert known is not None
-                contents[place] = known
-        else:
-            raise Broken("a merge comes to an end of its questions", repr(wanted.needs))
-        whole.include(wanted)
-    return plan.compare(whole, plan.Disposal())
+    wanted, _ = merge.merge_all(world, rules, world.read)
+    return plan.compare(wanted, plan.Disposal())
 
 
 def _policy(path: RelPath, rule: Rule) -> Policy:
