@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from syncline.core.model import Action, ActionDone, Guard, Kind, Outcome, Plan, Remove, Trash
@@ -116,6 +116,7 @@ def places(actions: Iterable[Action]) -> set[tuple[str, str]]:
     for action in actions:
         found.add((action.at.side.value, str(action.at.path)))
         found.add((action.at.side.value, str(getattr(action, "aside", None))))
+        found.add((action.at.side.value, str(getattr(action, "to", None))))
     return found
 
 
@@ -233,6 +234,8 @@ def one_side_only(agreed: Sight, before: Sight, after: Sight) -> None:
         if on_left == on_right:
             continue
         wanted = here[1] if on_left else here[2]
+        if _moved(path, wanted, base):
+            continue  # under another name now, with whatever the other side made of it
         for side in ("left", "right"):
             found = after.tree(side).get(path)
             if not same_node(found, wanted):
@@ -253,12 +256,21 @@ def both_kept_once(agreed: Sight, before: Sight, after: Sight) -> None:
         contents = {node.content for node in here if node is not None}
         if len(contents) != 3 or b"" in contents:
             continue
+        if any(_moved(path, tree[path], base) for tree in (left, right)):
+            continue
         for content in (left[path].content, right[path].content):
             copies = sum(node.content == content for tree in (left, right) for node in tree.values())
             for side in ("left", "right"):
                 found = [name for name, node in after.tree(side).items() if node.content == content]
                 if copies == 1 and len(found) != 1:
                     raise Broken("one clash file", f"{content[:30]!r} of {path!r} is at {found!r} on {side}")
+
+
+def _moved(path: str, node: Node | None, base: Mapping[str, Node]) -> bool:
+    """Whether a file had another name when both sides agreed. No two writes have the same content."""
+    return node is not None and any(
+        other != path and before.kind == node.kind and before.content == node.content for other, before in base.items()
+    )
 
 
 def in_step(after: Sight, excused: Iterable[str], *, quick: bool, bare: bool = False) -> None:
