@@ -339,4 +339,4 @@ def staging_cleared_at_will(stack: ExitStack) -> None:
             (root.remove_directory if found.kind is Kind.DIRECTORY else root.remove)(path)
 
     swap(stack, recover, "_settle", lambda roots, item: None)
-    swap(stack, sys.modules["syncline.engine.run"], "clear_staging", clear)
+    swap(stack, recover, "clear_staging", clear)

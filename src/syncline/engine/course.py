@@ -31,8 +31,6 @@ from syncline.engine.standing import Standing
 from syncline.engine.upkeep import keep_up
 from syncline.engine.world import Ask, World, check_stop
 from syncline.errors import SynclineError
-from syncline.execute.batches import Books, Tally, carry_out
-from syncline.execute.perform import Site
 from syncline.jobs.kind import Job
 from syncline.scanner.scan import Scanning
 from syncline.store.base import BaseStore
@@ -90,6 +88,9 @@ def _carry_out(course: Course, run_id: str, looked: str | None) -> Iterator[Even
     """Carry a plan out under a run of its own, and remember what is true afterwards."""
     job, world, plan = course.job, course.world, course.findings.plan
     roots = {side: world.roots[side].path for side in SIDES}
+    from syncline.execute.batches import Books, Tally, carry_out  # here, for most runs find nothing to be done
+    from syncline.execute.perform import Site
+
     report = Report(job.name, job.kind.name, roots, job.kind.root_names, dry_run=False)
     opened = books.begin(course, run_id)
     site = Site(world.roots, opened.results, lambda: world.stopped() is not None, job.settings.durability)

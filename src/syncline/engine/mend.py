@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from syncline.core.model import Outcome, RelPath, Side
 from syncline.engine.world import World
-from syncline.execute.recover import clear_staging, recover
+from syncline.fs.locking import STAGING
 from syncline.jobs.kind import Job
 from syncline.store.jobs import Jobs
 from syncline.store.journal import Journal
@@ -28,16 +28,23 @@ def mend(job: Job, world: World) -> Mended:
 
     Raises: PathError, RootLost, StateError.
     """
-    store, mended = world.store, Mended()
+    store, journal, mended = world.store, Journal(world.store), Mended()
     if world.record is not None:
-        recovered = recover(world.roots, store, Journal(store), world.record.id)
+        suspects: set[tuple[Side, RelPath]] = set()
+        if journal.unfinished(world.record.id):
+            from syncline.execute.recover import recover  # here, for few runs need all that it loads
+
+            suspects = recover(world.roots, store, journal, world.record.id).suspects
         cut_off = Runs(store).unfinished(world.record.id)
         undos = tuple(run for run in cut_off if run.undoes is not None)
         close(world, [run for run in cut_off if run.undoes is None])
-        mended = Mended(frozenset(recovered.suspects), undos)
+        mended = Mended(frozenset(suspects), undos)
     others = [run.id for each in Jobs(store).all() if each.id != job.id for run in Runs(store).unfinished(each.id)]
     for side in job.kind.written():
-        clear_staging(world.roots[side], world.run_id(), others)
+        if world.roots[side].names(STAGING):
+            from syncline.execute.recover import clear_staging
+
+            clear_staging(world.roots[side], world.run_id(), others)
     return mended
 
 
