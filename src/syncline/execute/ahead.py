@@ -1,10 +1,10 @@
-"""Staging the next batch in a second process while this one commits: reading and hashing there, renaming here."""
+"""Staging the next batches in second processes while this one commits: reading and hashing there, renaming here."""
 
 from __future__ import annotations
 
 import marshal
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from syncline.core import plan as planning
@@ -19,46 +19,50 @@ WORTH_ACTIONS = 200
 WORTH_BYTES = 32_000_000
 """From so much on a batch is worth the few milliseconds a second process costs."""
 
-Outcome = Staged | PathError
+COPYING = 2
+"""So many batches are staged at the same time."""
+
 Numbers = Sequence[tuple[int, Action]]
 
 
 class Ahead:
-    """At most one batch, staged while another is committed."""
+    """A few batches, staged while another is committed."""
 
     def __init__(self, site: Site, run: str) -> None:
         self._site = site
         self._run = run
-        self._batch: Numbers = ()
-        self._beside: Beside | None = None
+        self._under_way: dict[int, tuple[Numbers, Beside]] = {}  # by the number of the first action
 
     def begin(self, batch: Numbers) -> None:
-        """Start staging these actions, if that is worth a process."""
-        if not ABLE or (os.cpu_count() or 1) < 2 or not _worth(batch):
-            return
-        self._batch = batch
-        self._beside = Beside(lambda orphaned: _stage(self._site, self._run, batch, orphaned))
+        """Start staging these actions, unless that goes on already or is not worth a process."""
+        able = ABLE and (os.cpu_count() or 1) > 1 and len(self._under_way) < COPYING
+        if able and batch[0][0] not in self._under_way and _worth(batch):
+            beside = Beside(lambda orphaned: _stage(self._site, self._run, batch, orphaned))
+            self._under_way[batch[0][0]] = batch, beside
 
-    def take(self, batch: Numbers) -> dict[int, Outcome]:
-        """What became of those actions of a batch that were staged ahead; the others are still to be staged."""
-        if self._beside is None:
+    def take(self, batch: Numbers) -> dict[int, Staged]:
+        """Those actions of a batch that were staged ahead; the others are still to be staged.
+
+        A failure there is not the last word: what stood in the way may have been done by an earlier batch since.
+        """
+        begun, beside = self._under_way.pop(batch[0][0], ((), None))
+        if beside is None:
             return {}
-        assert [number for number, _ in self._batch] == [number for number, _ in batch]
-        data = self._beside.result(self._site.stop)
-        self._beside = None
+        assert [number for number, _ in begun] == [number for number, _ in batch]
+        data = beside.result(self._site.stop)
         found = _read(data) if data else {}
-        self._discard(found)
+        self._discard(batch, found)
         return found
 
     def stop(self) -> None:
-        """End it, and clear away what it staged."""
-        if self._beside is not None:
-            self._beside.stop()
-            self._beside = None
-            self._discard({})
+        """End it, and clear away what was staged."""
+        while self._under_way:
+            _, (batch, beside) = self._under_way.popitem()
+            beside.stop()
+            self._discard(batch, ())
 
-    def _discard(self, found: Mapping[int, Outcome]) -> None:
-        for number, action in self._batch:
+    def _discard(self, batch: Numbers, found: Collection[int]) -> None:
+        for number, action in batch:
             if number not in found:
                 perform.discard(self._site, action, Names(self._run, number))
 
@@ -77,22 +81,14 @@ def _stage(site: Site, run: str, batch: Numbers, orphaned: Callable[[], bool]) -
             for step in perform.stage(here, action, Names(run, number)):
                 if isinstance(step, Staged):
                     rows.append((number, _plain(step.entry), _plain(step.source)))
-        except PathError as error:
-            if not here.stop():
-                rows.append((number, str(error.reason), error.path, error.detail))
+        except PathError:
+            continue  # the run itself will meet it, and tell it
     return marshal.dumps(rows)
 
 
-def _read(data: bytes) -> dict[int, Outcome]:
-    found: dict[int, Outcome] = {}
-    for row in marshal.loads(data):  # noqa: S302  # from our own child, through a pipe nobody else has
-        if len(row) == 3:
-            number, entry, source = row
-            found[number] = Staged(_entry(entry), _entry(source))
-        else:
-            number, reason, path, detail = row
-            found[number] = PathError(reason, path, detail)
-    return found
+def _read(data: bytes) -> dict[int, Staged]:
+    rows = marshal.loads(data)  # noqa: S302  # from our own child, through a pipe nobody else has
+    return {number: Staged(_entry(entry), _entry(source)) for number, entry, source in rows}
 
 
 def _plain(entry: Entry | None) -> tuple[object, ...] | None:
@@ -102,4 +98,7 @@ def _plain(entry: Entry | None) -> tuple[object, ...] | None:
 
 
 def _entry(row: tuple[int, int, int, int, int, int, bytes | None] | None) -> Entry | None:
-    return None if row is None else Entry(Kind(row[0]), *row[1:])
+    return None if row is None else Entry(_KINDS[row[0]], *row[1:])
+
+
+_KINDS = {int(kind): kind for kind in Kind}

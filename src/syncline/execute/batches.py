@@ -6,8 +6,10 @@ journal rows, which were written before anything could be seen.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from syncline.core import plan as planning
 from syncline.core.model import (
@@ -29,7 +31,7 @@ from syncline.core.model import (
 from syncline.core.policy import Durability
 from syncline.errors import PathError, RootLost
 from syncline.execute import perform
-from syncline.execute.ahead import Ahead
+from syncline.execute.ahead import COPYING, Ahead
 from syncline.execute.perform import Site, Staged
 from syncline.execute.results import outcome_place
 from syncline.execute.transfer import Names
@@ -79,12 +81,13 @@ def carry_out(actions: Sequence[Action] | Iterable[Action], site: Site, books: B
         StateError: the journal cannot be written; nothing more was done after that.
     """
     ahead = Ahead(site, books.run)
+    coming = _numbered(actions)
+    following = deque(islice(coming, 1))
     try:
-        batch: list[Numbered] = []
-        for following in [*_numbered(actions), []]:
-            if batch and not site.stop():
-                yield from _carry_out_batch(batch, following, ahead, site, books, tally)
-            batch = following
+        while following and not site.stop():
+            batch = following.popleft()
+            following.extend(islice(coming, COPYING - len(following)))
+            yield from _carry_out_batch(batch, following, ahead, site, books, tally)
     finally:
         ahead.stop()
 
@@ -117,16 +120,16 @@ def batches(actions: Iterable[Action]) -> Iterator[list[Action]]:
 
 
 def _carry_out_batch(
-    batch: list[Numbered], following: list[Numbered], ahead: Ahead, site: Site, books: Books, tally: Tally
+    batch: list[Numbered], following: Iterable[list[Numbered]], ahead: Ahead, site: Site, books: Books, tally: Tally
 ) -> Iterator[Event]:
     with books.store.transaction():
         books.journal.begin(books.run, [(item.number, item.action.group, item.action, None) for item in batch])
     failures: dict[int, Problem] = {}
     trashed: dict[int, RelPath | None] = {}
     try:
-        staged = yield from _stage(batch, ahead, site, books.run, failures, tally)
-        if not any(isinstance(item.action, Rename) for item in batch):
-            ahead.begin([(item.number, item.action) for item in following])
+        found = ahead.take(_plain(batch))
+        _begin_following(batch, following, ahead)
+        staged = yield from _stage(batch, found, site, books.run, failures, tally)
         if _flushed(site, batch, staged_items(batch, staged), failures, lambda item: [_names(books, item).new]):
             for unit in _units(batch):
                 _commit_unit(unit, site, books, staged, failures, trashed)
@@ -153,25 +156,41 @@ def _carry_out_batch(
     yield tally.progress()
 
 
+def _begin_following(batch: list[Numbered], following: Iterable[list[Numbered]], ahead: Ahead) -> None:
+    """Have the next batches staged, but none before a rename that it may read through is done."""
+    before = batch
+    for other in following:
+        if any(isinstance(item.action, Rename) for item in before):
+            return
+        ahead.begin(_plain(other))
+        before = other
+
+
+def _plain(batch: Iterable[Numbered]) -> list[tuple[int, Action]]:
+    return [(item.number, item.action) for item in batch]
+
+
 def staged_items(batch: list[Numbered], staged: Mapping[int, Staged]) -> list[Numbered]:
     """Those of a batch that have an object in staging."""
     return [item for item in batch if (found := staged.get(item.number)) is not None and found.entry is not None]
 
 
 def _stage(
-    batch: list[Numbered], ahead: Ahead, site: Site, run: str, failures: dict[int, Problem], tally: Tally
+    batch: list[Numbered],
+    found: Mapping[int, Staged],
+    site: Site,
+    run: str,
+    failures: dict[int, Problem],
+    tally: Tally,
 ) -> Generator[Event, None, dict[int, Staged]]:
-    """Stage every action of a batch that was not staged ahead; returns what was staged by number."""
+    """Stage every action of a batch that was not found staged ahead; returns what was staged by number."""
     staged: dict[int, Staged] = {}
-    found = ahead.take([(item.number, item.action) for item in batch])
     for item in batch:
         if site.stop():
             break
         before, size = tally.bytes, planning.size_of(item.action)
         try:
             known = found.get(item.number)
-            if isinstance(known, PathError):
-                raise known
             if known is not None:
                 staged[item.number] = known
                 tally.bytes = before + size

@@ -7,7 +7,7 @@ holds on the other side; otherwise it raises, and the path is planned anew by th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from syncline.core.model import (
     Action,
@@ -139,7 +139,7 @@ def _put(site: Site, action: PutFile | PutLink, own: Names, staged: Staged) -> R
         trashed = _displace(site, action, own, expect, staged.entry)
     if isinstance(action, PutFile) and staged.source is not None:
         # A mode set since the plan was made was not carried: the planned one is remembered, and the next scan sees it.
-        site.results.note(action.source, replace(staged.source, mode=action.source_entry.mode))
+        site.results.note(action.source, transfer.with_mode(staged.source, action.source_entry.mode))
     elif isinstance(action, PutLink):
         seen = site.results.entries.get(action.source) or action.because.entry
         if seen is not None and action.source == action.because.place:

@@ -79,13 +79,15 @@ class Memory:
         """Bring up to date the rows of the directories in which something was done since the last time, and of those
         above them that are not written yet: a row stands below its parent's or nowhere."""
         touched = self._results.take_touched()
-        numbers = {
-            number
-            for side in SIDES
-            for path in touched[side]
-            for above in (path, *names.ancestors(path))
-            if (number := self._at[side].get(above)) is not None and (above == path or number in self._due)
-        }
+        numbers: set[int] = set()
+        for side in SIDES:
+            at, paths = self._at[side], touched[side]
+            numbers.update(number for path in paths if (number := at.get(path)) is not None)
+            above = {names.parent(path) for path in paths if path}
+            while above:
+                found = {number for path in above if (number := at.get(path)) is not None}
+                numbers |= found & self._due
+                above = {names.parent(path) for path in above if path}
         for number in sorted(numbers):
             self._write(self._merged[number])
         self._due -= numbers

@@ -134,6 +134,13 @@ def known(entry: Entry, content: bytes | None) -> Entry:
     return Entry(entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode, content)
 
 
+def with_mode(entry: Entry, mode: int) -> Entry:
+    """`entry` with this mode."""
+    if entry.mode == mode:
+        return entry
+    return Entry(entry.kind, entry.size, entry.mtime_ns, mode, entry.ctime_ns, entry.inode, entry.content)
+
+
 def publish(root: Root, staged: RelPath, path: RelPath, entry: Entry) -> Entry:
     """Give a staged object a name that must be free; the entry as it stands.
 

@@ -45,8 +45,8 @@ class Directories:
     def __init__(self, root_fd: int, device: int) -> None:
         self._root = Directory(root_fd, 0)
         self._device = device
-        self._kept: dict[str, Directory] = {}
-        self._above: set[str] = set()  # every kept path and all that lead to one, perhaps more: asked first
+        self._kept: dict[tuple[str, ...], Directory] = {}
+        self._above: set[tuple[str, ...]] = set()  # every kept path and all that lead to one, perhaps more: asked first
         self._guard = threading.Lock()
 
     def close(self) -> None:
@@ -62,10 +62,11 @@ class Directories:
 
     def forget_below(self, path: str) -> None:
         """Keep nothing open at or below a path whose name changes its meaning."""
-        if path not in self._above:
+        names = tuple(path.split("/"))
+        if names not in self._above:
             return
         with self._guard:
-            for kept in [kept for kept in self._kept if kept == path or kept.startswith(f"{path}/")]:
+            for kept in [kept for kept in self._kept if kept[: len(names)] == names]:
                 del self._kept[kept]
 
     def reach(self, names: Sequence[str], *, afresh: bool = False) -> Directory:
@@ -76,13 +77,15 @@ class Directories:
         """
         if not names:
             return self._root
-        path = "/".join(names)
+        path = tuple(names)
         now_ns = time.monotonic_ns()
-        directory, depth = (self._root, 0) if afresh else self._nearest(path, len(names), now_ns)
+        directory, depth = (self._root, 0) if afresh else self._nearest(path, now_ns)
+        if depth == len(path):
+            return directory
         since_ns = directory.since_ns or now_ns
         for position in range(depth, len(names)):
             directory = Directory(self._step(directory.fd, names[position], PASS), since_ns)
-            self._keep("/".join(names[: position + 1]) if position + 1 < len(names) else path, directory)
+            self._keep(path[: position + 1], directory)
         return directory
 
     def readable(self, names: Sequence[str]) -> Directory:
@@ -92,22 +95,22 @@ class Directories:
         above = self.reach(names[:-1])
         since_ns = above.since_ns or time.monotonic_ns()
         directory = Directory(self._step(above.fd, names[-1], os.O_RDONLY | DOWN), since_ns)
-        self._keep("/".join(names), directory)
+        self._keep(tuple(names), directory)
         return directory
 
     def open_at(self, name: str, flags: int, above: Directory, mode: int = 0o600) -> int:
         """`open` relative to a directory; where descriptors run out, once more without the kept ones."""
         return self._opened(above.fd, name, flags, mode)
 
-    def _nearest(self, path: str, depth: int, now_ns: int) -> tuple[Directory, int]:
+    def _nearest(self, path: tuple[str, ...], now_ns: int) -> tuple[Directory, int]:
         while path:
             kept = self._kept.get(path)
             if kept is not None and now_ns - kept.since_ns < _TRUSTED_NS:
-                return kept, depth
-            path, depth = path.rpartition("/")[0], depth - 1
+                return kept, len(path)
+            path = path[:-1]
         return self._root, 0
 
-    def _keep(self, path: str, directory: Directory) -> None:
+    def _keep(self, path: tuple[str, ...], directory: Directory) -> None:
         with self._guard:
             self._kept.pop(path, None)
             if len(self._kept) >= _KEPT:
@@ -118,7 +121,7 @@ class Directories:
             self._kept[path] = directory
             while path and path not in self._above:
                 self._above.add(path)
-                path = path.rpartition("/")[0]
+                path = path[:-1]
 
     def _step(self, above: int, name: str, flags: int) -> int:
         return step(above, name, flags, self._device, self._opened)
