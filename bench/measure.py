@@ -54,7 +54,7 @@ def run(
         if process.returncode not in good:
             said.seek(0)
             end = said.read()[-2000:].decode(errors="replace")
-            raise Failed(f"{' '.join(command)} ended with {process.returncode}\n{end}")
+            raise Failed(f"{Path(command[0]).name} ended with {process.returncode}\n{end}")
     return Cost(wall_s, used.ru_utime + used.ru_stime, peak)
 
 

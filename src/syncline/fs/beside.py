@@ -10,6 +10,8 @@ import sys
 import warnings
 from collections.abc import Callable
 
+from syncline.fs import syscalls
+
 ABLE = sys.platform == "linux" and hasattr(os, "fork")
 """Whether `Beside` can be used: elsewhere a fork is slow, unsafe or missing."""
 
@@ -33,6 +35,7 @@ class Beside:
         if self._child == 0:
             try:
                 gc.disable()  # a collection would write to every object, and so copy all memory that is shared
+                syscalls.end_with_parent()  # it holds the parent's locks, too
                 # A signal to the whole group is for the parent to understand; it ends this process in time.
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)

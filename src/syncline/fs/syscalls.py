@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import sys
 from collections.abc import Callable
 
@@ -55,6 +56,16 @@ def sync_file_system(fd: int) -> bool:
     if number == errno.ENOSYS:
         return False
     raise OSError(number, os.strerror(number))
+
+
+def end_with_parent() -> None:
+    """Have this process killed once the one that forked it is gone, where the system can: else it must ask."""
+    library = _library()
+    if library is not None:
+        library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+_PR_SET_PDEATHSIG = 1
 
 
 def _renameat2(old: str, new: str, old_fd: int, new_fd: int, flags: int) -> bool:
