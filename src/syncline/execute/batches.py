@@ -157,7 +157,7 @@ def _carry_out_batch(
 
 
 def _begin_following(batch: list[Numbered], following: Iterable[list[Numbered]], ahead: Ahead) -> None:
-    """Have the next batches staged, but none before a rename that it may read through is done."""
+    """Have the next batches staged, but none whose sources a rename before it may still move."""
     before = batch
     for other in following:
         if any(isinstance(item.action, Rename) for item in before):
