@@ -513,3 +513,31 @@ def test_a_run_that_was_cut_off_is_finished_and_undone(parent: Forks, quick: Pat
         answer = undo(pair)
         assert answer.code in (0, 1), str(answer)
         assert (answer.problems, sides(pair)) == ([], before), f"killed at {moment}, {killed.steps[-1]}: {answer}"
+
+
+def test_a_rename_stays_and_is_told(pair: Pair) -> None:
+    pair.write({"a": OLD, "d/b": OLD, "d/k": File("kept", at=0), "c": OLD})
+    pair.sync()
+    os.rename(pair.left / "a", pair.left / "e")
+    os.rename(pair.left / "d", pair.left / "f")
+    pair.write({"c": NEW, "f/b": NEW})
+    assert "rename" in {action for action, _, _ in pair.sync().actions}
+    answer = undo(pair)
+    assert {path for _, _, path in answer.problems} == {"a", "e", "d", "f", "f/b"}
+    assert answer.code == 1
+    assert disk.read(pair.right) == {"c": "=old", "e": "=old", "f": "/", "f/b": "=left", "f/k": "=kept"}
+    assert pair.sync(code=1).actions == []
+
+
+def test_what_was_left_apart_is_no_rename(pair: Pair) -> None:
+    pair.write({"a": OLD})
+    pair.sync()
+    pair.write({"b": NEW})
+    pair.sync()
+    undo(pair)
+    os.rename(pair.left / "b", pair.left / "g")
+    os.rename(pair.left / "a", pair.left / "b")
+    before = disk.read(pair.right).get("b")
+    pair.sync(code=1)
+    assert disk.read(pair.right).get("b") == before is None
+    assert disk.read(pair.left)["b"] == "=old"

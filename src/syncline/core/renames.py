@@ -145,6 +145,7 @@ def follow(
         alone = {thing for thing in moved if not all(_movable(differing, sights[side], thing) for side in SIDES)}
         if rules.extras is Extras.KEEP:
             alone |= sights[Side.RIGHT].moved - sights[Side.LEFT].moved
+        alone |= _left_apart(differing, sights, moved)
         if not alone:
             course = _Course(differing, looked, sights, moved, {*held, *_rotten(differing, moved)})
             alone = course.obstacles()
@@ -159,6 +160,20 @@ def _rotten(differing: Differing, moved: Collection[Thing]) -> set[Thing]:
         return set()
     paths = {thing: [(side, differing.base_path(side, thing)) for side in SIDES] for thing in moved}
     return {thing for thing, places in paths.items() if differing.rules.rotten.intersection(places)}
+
+
+def _left_apart(differing: Differing, sights: Mapping[Side, Sight], moved: Collection[Thing]) -> set[Thing]:
+    """Moved things at or below names that an undo left apart: these are left alone, under whatever name."""
+    undone, fold = differing.rules.undone, differing.fold
+    if not undone:
+        return set()
+    found = set()
+    for thing in moved:
+        paths = [differing.base_path(side, thing) for side in SIDES]
+        paths += [differing.path(side, sights[side].place[thing]) for side in SIDES if thing in sights[side].place]
+        if any(fold(each) in undone for path in paths for each in (path, *names.ancestors(path))):
+            found.add(thing)
+    return found
 
 
 def _movable(differing: Differing, seen: Sight, thing: Thing) -> bool:

@@ -127,10 +127,24 @@ def changes(steps: Iterable[Done]) -> list[Change]:
     """What a run made of each place, in the order in which it came to them."""
     found: dict[Place, Change] = {}
     for step in steps:
+        if isinstance(step.action, Rename):
+            continue  # see `renamed`
         at, was = step.action.at, _was(step)
         earlier = found.get(at)
         found[at] = Change(at, was if earlier is None else _first(earlier.was, was), step.result)
     return list(found.values())
+
+
+def renamed(steps: Iterable[Done]) -> list[Stays]:
+    """What is told of the names a run renamed, and of what it did below them: that is not taken back."""
+    told = []
+    for step in steps:
+        if isinstance(step.action, Rename):
+            at, to = step.action.at, step.action.to
+            names_of = f"{names.printable(at.path)} was renamed to {names.printable(to)} by that run"
+            detail = f"{names_of}, and an undo does not take renames back; rename it yourself, if it should be"
+            told += [Stays(Place(at.side, path), Reason.TARGET_CHANGED, detail) for path in (at.path, to)]
+    return told
 
 
 def inverse(change: Change, sight: Sight) -> Inverse:

@@ -163,8 +163,10 @@ class _Drawing:
     def errand(self) -> Errand:
         """All of it."""
         made = self._made_before()
-        for change in inverting.changes(self._done()):
+        done = self._done()
+        for change in inverting.changes(done):
             self._decide(change, made)
+        self._keep_what_was_renamed(inverting.renamed(done))
         self._keep_what_has_no_place()
         self._take_away()
         for place in sorted(self.steps, key=_by_path):
@@ -207,6 +209,14 @@ class _Drawing:
             return None
         copy = None if was.kept is None else self.eyes.now(was.kept)
         return BringBack(change.at, now, was.entry, None if copy is None else was.kept, copy, was.aside)
+
+    def _keep_what_was_renamed(self, told: list[Stays]) -> None:
+        """Names that were renamed stay, with all that was done at and below them."""
+        for stays in told:
+            for place in list(self.steps):
+                if place.side is stays.at.side and f"{place.path}/".startswith(f"{stays.at.path}/"):
+                    self.steps[place] = Stays(place, stays.reason, stays.detail)
+            self.steps[stays.at] = stays
 
     def _keep_what_has_no_place(self) -> None:
         """Nothing comes back where its folder is gone, nor in place of a folder in which something must stay."""

@@ -114,10 +114,10 @@ class Runs:
             UsageError: there is none, or there are several; the hint names them.
         """
         if said == LAST:
-            latest = self.history(job, 1)
-            if not latest:
+            latest = self._latest(job)
+            if latest is None:
                 raise UsageError("nothing was run yet", hint="`syncline jobs list` shows the jobs")
-            return latest[0]
+            return latest
         found = self._beginning_with(said, job)
         exact = [run for run in found if run.id == said]
         if len(exact or found) == 1:
@@ -126,6 +126,11 @@ class Runs:
             raise UsageError(f"no run is called {said!r}", hint="`syncline history` lists the runs")
         names = ", ".join(run.id for run in found)
         raise UsageError(f"several runs begin with {said!r}", hint=f"say more of one of these: {names}")
+
+    def _latest(self, job: str | None) -> Run | None:
+        """The run that was begun last, whatever the clock said then."""
+        rows = self._store.all(_RUNS + "WHERE (?1 IS NULL OR job.id = ?1) ORDER BY run.key DESC LIMIT 1", (job,))
+        return next(iter(self._store.decoded(_run, rows)), None)
 
     def by_id(self, id: str) -> Run | None:
         """The run of exactly this id."""

@@ -12,7 +12,7 @@ that any part of a case is a case. `s` is a side, `p` and `q` paths; a user's op
                        n-th call of that kind; its side and path are @side and @path),
                        {"fault": [kind, n, error, lasting]}
     resolve keep n how (the n-th open conflict; 0: all)   put-back n p how (the n-th of the trash, as p)
-    empty how (the trash)
+    empty how (the trash)                                 undo how (the last run)
     verify percent     plan  lose  keep  restore  garble how n (the state)   unmark s (its marker)      set option value
 """
 
@@ -224,8 +224,10 @@ class _Draw:
         drawn = chance.random()
         if layer == "L3":  # there a crash is a time in milliseconds
             return [["sync", {"crash": chance.randint(60, 500)} if drawn < 0.6 else {}]]
-        if drawn < 0.33:
+        if drawn < 0.23:
             return [["sync", {}]]
+        if drawn < 0.33:
+            return self._undo()
         if drawn < 0.66:
             times = chance.choice((1, 1, 1, 2, 3))
             return [["sync", {"crash": self._moment()}] for _ in range(times)]
@@ -237,6 +239,16 @@ class _Draw:
             fault = [kind, nth, chance.choice(ERRORS), chance.random() < 0.3]
             return [["sync", {"fault": fault}]]
         return self._upset()
+
+    def _undo(self) -> list[Op]:
+        """A run is taken back, perhaps once more, perhaps killed meanwhile, perhaps after some edits."""
+        chance = self.chance
+        how = [{}, {}, {"crash": self._moment()}]
+        ops: list[Op] = [["sync", {"crash": self._moment()} if chance.random() < 0.15 else {}]]
+        ops += [self._edit() for _ in range(chance.choice((0, 0, 0, 1, 3)))]
+        for _ in range(chance.choice((1, 1, 2))):
+            ops.append(["undo", chance.choice(how)])
+        return [*ops, ["sync", {}], self._edit(), ["sync", {}]] if chance.random() < 0.5 else ops
 
     def _errand(self, layer: str) -> list[Op]:
         """What a person asks for by name, mostly after a good run, and what befalls it."""

@@ -15,9 +15,11 @@ from syncline.core.retention import Retention
 from syncline.engine import Ask
 from syncline.engine import resolve as resolving
 from syncline.engine import trash as keeping
+from syncline.engine import undo as undoing
 from syncline.jobs.kind import Job
 from syncline.store.conflicts import Conflicts, Recorded
 from syncline.store.db import Store
+from syncline.store.runs import LAST, Runs
 from syncline.torture.oracle import Broken, Sight
 from syncline.torture.users import PRIVATE
 
@@ -25,7 +27,7 @@ from syncline.torture.users import PRIVATE
 @dataclass(frozen=True, slots=True)
 class Errand:
     """`resolve` with the version to keep and the path (empty: all conflicts), `restore` with the run, the path and the
-    new path (empty: its own), or `empty`; and what is known beforehand of what it is about."""
+    new path (empty: its own), `undo` with the run, or `empty`; and what is known beforehand of what it is about."""
 
     verb: str
     how: str = ""
@@ -57,6 +59,8 @@ def chosen(store: Store, job: str, trash: Iterable[tuple[str, str]], before: Sig
             whole = (*before.left.items(), *before.right.items())
             contents = frozenset(node.content for place, node in whole if place.startswith(top))
             return Errand("restore", run, RelPath(lost), RelPath(to), contents=contents)
+        case ["undo", *_]:
+            return Errand("undo", Runs(store).find(LAST, job).id) if Runs(store).history(job, 1) else None
         case _:
             return Errand("empty")
 
@@ -71,6 +75,8 @@ def carried_out(desk: Desk, job: Job, ask: Ask, errand: Errand) -> Iterator[Even
         case "restore":
             wish = keeping.Wish(errand.path, errand.how, errand.to or None)
             yield from desk.perform(job, ask, partial(keeping.restore, wish=wish))
+        case "undo":
+            yield from desk.perform(job, ask, partial(undoing.undo, run=errand.how))
         case _:
             with desk.world(job) as world:
                 keeping.empty(job, world, Retention(), dry_run=False)
@@ -86,6 +92,8 @@ def arguments(errand: Errand, job: str) -> list[str]:
         case "restore":
             to = [f"--to={errand.to}"] if errand.to else []
             return ["trash", "restore", "--run", errand.how, *to, "--json", "--", job, errand.path]
+        case "undo":
+            return ["undo", errand.how, "--json"]
         case _:
             return ["trash", "empty", "--json", "--", job]
 

@@ -273,6 +273,54 @@ def _moved(path: str, node: Node | None, base: Mapping[str, Node]) -> bool:
     )
 
 
+def left_alone(apart: Iterable[str], before: Sight, after: Sight) -> None:
+    """No run touches what an undo left apart, nor anything below it."""
+    for path in apart:
+        for side in ("left", "right"):
+            here, then = (_at_and_below(sight.tree(side), path) for sight in (before, after))
+            folders = here.get(path, _NOTHING).kind == then.get(path, _NOTHING).kind == "directory"
+            if not folders and _contents(here) != _contents(then):
+                raise Broken("what an undo left apart is left alone", f"{path!r} on {side}")
+
+
+def _contents(tree: Tree) -> dict[str, bytes]:
+    return {name: node.content for name, node in tree.items()}
+
+
+def waiting_above(apart: Iterable[str], after: Sight) -> list[str]:
+    """The folders that wait for what an undo left apart in them, because the other side has something else there."""
+    left, right = after.tree("left"), after.tree("right")
+    found = []
+    for path in apart:
+        while "/" in path:
+            path = path.rpartition("/")[0]
+            if left.get(path, _NOTHING).kind != right.get(path, _NOTHING).kind:
+                found.append(path)
+    return found
+
+
+def taken_back(was: Sight, now: Sight, changed: Iterable[tuple[str, str]], reasons: Iterable[str]) -> None:
+    """What a run changed is as before it, or a reason is told for it or for the folder above it."""
+    told = tuple(reasons)
+    for side, path in changed:
+        before, after = (_at_and_below(sight.tree(side), path) for sight in (was, now))
+        for name in before.keys() | after.keys():
+            if not same_node(before.get(name), after.get(name)) and not any(_related(name, each) for each in told):
+                shown = f"{_shown(after.get(name))}, not {_shown(before.get(name))}"
+                raise Broken("a run that is undone is as if it had not been", f"{name!r} on {side} is {shown}")
+
+
+_NOTHING = Node("nothing")
+
+
+def _at_and_below(tree: Tree, path: str) -> Tree:
+    return {name: node for name, node in tree.items() if f"{name}/".startswith(f"{path}/")}
+
+
+def _related(name: str, other: str) -> bool:
+    return f"{name}/".startswith(f"{other}/") or f"{other}/".startswith(f"{name}/")
+
+
 def in_step(after: Sight, excused: Iterable[str], *, quick: bool, bare: bool = False) -> None:
     """Both sides show the same, but for reported paths (and `bare` directories, where some may be left)."""
     left, right = after.tree("left"), after.tree("right")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -64,6 +65,16 @@ Run = Callable[["World", Gate, Order], Ran]
 """Lets the engine do once what it is told, behind a gate."""
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The run that could be taken back now: what stood before it, the names it changed, whether its undo was begun."""
+
+    run: str | None
+    before: Sight
+    names: set[tuple[str, str]]
+    begun: bool = False
+
+
 @dataclass(slots=True)
 class World:
     """Two folders, their users, a state, and what the engine is told."""
@@ -84,6 +95,7 @@ class World:
     rough: bool = False
     marked: bytes | None = None
     dated: bool = False
+    last: Last | None = None
     runs: int = 0
     log: list[str] = field(default_factory=list)
 
@@ -147,10 +159,12 @@ def _batches(actions: int | None) -> Iterator[None]:
 
 
 def _step(world: World, op: Op) -> None:
+    if op[0] not in ("sync", "undo", "plan"):
+        world.last = None
     match op:
         case ["sync", how]:
             sync(world, how)
-        case ["resolve" | "put-back" | "empty", *_, dict(how)]:
+        case ["resolve" | "put-back" | "empty" | "undo", *_, dict(how)]:
             errand(world, op, how)
         case ["plan"]:
             _plan(world)
@@ -215,8 +229,11 @@ def _marker(world: World) -> bytes | None:
 
 def sync(world: World, how: dict[str, Any]) -> Ran:
     """Let the engine run, with what befalls it, and look at what it did."""
-    gentle = world.gentle
+    gentle, apart = world.gentle, _left_apart(world)
     before, ran, gate, after = _watched(world, how, RUN)
+    if not EDITS & how.keys() and not world.meddled:
+        oracle.left_alone(apart, before, after)
+    _remember_last(world, ran, how, before, after)
     if world.dated and ran.plan is not None and not ran.plan.first:
         raise Broken("an old copy of the state is not believed", repr(ran.plan.notes))
     world.dated = world.dated and ran.plan is None
@@ -237,13 +254,67 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
     return ran
 
 
+def _remember_last(world: World, ran: Ran, how: dict[str, Any], before: Sight, after: Sight) -> None:
+    """What an undo would have to bring back now; an undo that was cut off has been finished by a good run."""
+    last, quiet = world.last, not EDITS & how.keys() and not world.meddled
+    if ran.good and quiet and last is not None and last.begun:
+        told = _asked(world, "SELECT document FROM run WHERE kind = 'undo' ORDER BY key DESC LIMIT 1")
+        reasons = {str(row["path"]) for (document,) in told for row in json.loads(document).get("problems", ())}
+        oracle.taken_back(last.before, after, last.names, reasons)
+    world.last = None
+    if ran.good and quiet and ran.plan is not None and ran.acts and (last is None or not last.begun):
+        world.last = Last(_latest(world), before, oracle.places(ran.plan.actions))
+
+
+def _undone(world: World, last: Last | None, told: Errand, ran: Ran, before: Sight, after: Sight) -> None:
+    """A run that was taken back is as if it had not been, but for what is told; so is the undo, when that is undone."""
+    world.last = None
+    if last is not None and last.run != told.how:
+        last = None
+    if ran.good and ran.plan is not None:
+        if last is not None:
+            oracle.taken_back(last.before, after, last.names, {str(each.place.path) for each in ran.plan.problems})
+        if ran.acts and not world.meddled:
+            world.last = Last(_latest(world), before, oracle.places(ran.plan.actions))
+    elif ran.crashed and last is not None and _to_be_finished(world):
+        world.last = replace(last, begun=True)
+
+
+def _asked(world: World, question: str) -> list[tuple[Any, ...]]:
+    """What the state answers; nothing where there is none that can be read."""
+    if world.store is None and not os.path.exists(os.path.join(world.state, "state.db")):
+        return []
+    with suppress(SynclineError), _reading(world) as store:
+        return store.all(question)
+    return []
+
+
+def _latest(world: World) -> str | None:
+    """The run that `last` means."""
+    return next((run for (run,) in _asked(world, "SELECT id FROM run ORDER BY key DESC LIMIT 1")), None)
+
+
+def _to_be_finished(world: World) -> bool:
+    """Whether an undo was cut off, so that the next run goes on with it."""
+    return bool(_asked(world, "SELECT id FROM run WHERE kind = 'undo' AND outcome IS NULL"))
+
+
+def _left_apart(world: World) -> set[str]:
+    """The names that an undo left apart, and that therefore no run may touch; none while an undo must be finished."""
+    rows = _asked(world, "SELECT path FROM conflict WHERE open = 1 AND rule = 'undone'")
+    return set() if _to_be_finished(world) else {bytes(path).decode("utf-8", "surrogateescape") for (path,) in rows}
+
+
 def errand(world: World, op: Op, how: dict[str, Any]) -> None:
     """Let the engine do what a person asks for by name, with what befalls it, and look at what it did."""
     told = _chosen(world, op)
     if told is None:
         return
     world.users.ledger.destroyed |= errands.given_up(told, world.look())
+    last, world.last = world.last, None
     before, ran, gate, after = _watched(world, how, Order(errand=told))
+    if told.verb == "undo":
+        _undone(world, last, told, ran, before, after)
     if world.dated and ran.plan is not None and ran.acts:
         raise Broken("an old copy of the state is not believed", repr(told))
     if ran.good and ran.outcome is Outcome.DONE and world.case.kind == "twoway":
@@ -437,8 +508,8 @@ def _settle(world: World) -> None:
             )
         # what a hard link shows on one side only, and what a clash holds inside, is seen by the second run
         excuse = ran.conflicts > 0 or _linked(world)
-    excused = reported(world)
     after = world.look()
+    excused = [*reported(world), *oracle.waiting_above(_left_apart(world), after)]
     quick = world.options.get("compare") == "quick"
     oracle.in_step(after, [*excused, *_ignored(world, after)], quick=quick, bare=world.odd)
     if _left_over(world):
