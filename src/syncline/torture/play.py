@@ -274,7 +274,7 @@ def _undone(world: World, last: Last | None, told: Errand, ran: Ran, before: Sig
     if ran.good and ran.plan is not None:
         if last is not None:
             oracle.taken_back(last.before, after, last.names, {str(each.place.path) for each in ran.plan.problems})
-        if ran.acts and not world.meddled:
+        if ran.acts and not world.meddled and world.whole:  # else a run that was cut off was finished before
             world.last = Last(_latest(world), before, oracle.places(ran.plan.actions))
     elif ran.crashed and last is not None and _to_be_finished(world):
         world.last = replace(last, begun=True)
