@@ -35,6 +35,7 @@ from syncline.execute.transfer import ATTEMPTS
 from syncline.fs.opening import open_root
 from syncline.fs.probe import capabilities_of
 from syncline.fs.root import Capabilities, Root
+from syncline.fs.tried import PATH as TRIED
 from syncline.jobs.kind import Job
 from syncline.store.conflicts import Conflicts, Problems
 from syncline.store.db import Store
@@ -381,6 +382,8 @@ def _watched(world: World, how: dict[str, Any], order: Order) -> tuple[Sight, Ra
     if kept is not None and order.errand is None:
         must -= before.trashed() - before.live("left") - before.live("right") - before.parked()
         oracle.versions_kept(before, after, kept["keep"])
+    if world.users.leapt:
+        must -= before.trashed() - before.live("left") - before.live("right") - before.parked()
     oracle.nothing_lost(must - ledger.lately, after, ledger)
     ledger.lately.clear()
     oracle.nothing_torn(after, ledger)
@@ -455,8 +458,8 @@ def _told(ran: Ran, gate: Gate) -> None:
     """An error that was met is told: in the outcome, as a problem or failure, or as the error of the whole run."""
     if ran.outcome in (Outcome.DONE, Outcome.IN_SYNC) and not ran.said:
         kinds = {step.kind for step in gate.failed}
-        if kinds <= {"entry", "names"}:
-            return  # a look ahead, or tidying up: what matters is asked again, and everything else was done
+        if kinds <= {"entry", "names"} or all(TRIED in step.paths for step in gate.failed):
+            return  # a look ahead, tidying up, or a hint: what matters is asked again, and everything else was done
         if gate.fault is not None and gate.fault.error == "EBUSY" and len(gate.failed) < ATTEMPTS:
             return  # what is in use for a moment is tried again
         raise Broken("every fault is told", f"{[(s.where, s.kind, s.paths) for s in gate.failed]} -> {ran.outcome}")

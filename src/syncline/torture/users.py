@@ -23,6 +23,9 @@ _IMPOSSIBLE = (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EL
 START_S = 1_767_225_600
 """2026-01-01, where the users' clock begins."""
 
+TRASH_KEPT_S = 30 * 86_400
+"""After so long the trash of a run goes by itself, unless the job says otherwise."""
+
 
 class Impossible(Exception):
     """An operation that cannot be done as things stand; it is left undone."""
@@ -63,6 +66,7 @@ class Users:
         self.top = top
         self.ledger = Ledger()
         self.clock_s = START_S
+        self.leapt = False
         self.outside = os.path.join(top, "outside")
         os.makedirs(os.path.join(self.outside, "d"))
         for name in ("file", "d/a"):
@@ -180,6 +184,7 @@ class Users:
     def _clock(self, seconds: int) -> None:
         """The clock of the machine is set."""
         self.clock_s += seconds
+        self.leapt = self.leapt or seconds > TRASH_KEPT_S
 
     def _chmod(self, side: str, path: str, mode: int) -> None:
         full = self._path(side, path)
