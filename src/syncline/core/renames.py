@@ -225,11 +225,23 @@ class _Course:
 
     def obstacles(self) -> set[Thing]:
         """Draw everything up; the things whose renames cannot be carried, none when all can."""
+        for thing in self._held:
+            self._tell(thing)
         self._choose()
         blocked = self._arrange() or self._move() or self._schedule()
         if not blocked:
             self._draw()
         return blocked
+
+    def _tell(self, thing: Thing) -> None:
+        """Say that a thing stays where it is although the other side moved it."""
+        for side in SIDES:
+            if thing in self._sights[side.other].moved:
+                place = Place(side, self._all.path(side, self._sights[side].place[thing]))
+                detail = (
+                    "was moved on the other side to where it cannot be now; it keeps its name on both sides until then"
+                )
+                self.followed.problems.append(Problem(place, Reason.PARTLY_KEPT, detail))
 
     # -- where everything belongs -------------------------------------------------------------------------------------
 
