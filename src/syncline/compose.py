@@ -22,7 +22,7 @@ from syncline.core.guard import Limits
 from syncline.core.model import SIDES, Event, Guard, MergeWith, Objection, Plan, Policy, RelPath, Side
 from syncline.core.policy import Durability, Extras
 from syncline.core.retention import Versions
-from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, merge_command
+from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, merge_command, properties
 from syncline.engine import Ask, World
 from syncline.errors import RunRefused, UsageError
 from syncline.fs.opening import open_root
@@ -52,6 +52,7 @@ _VALUES: Mapping[str, Callable[[Any], object]] = {
     "versions": lambda said: None if said is None else _versions(said),
     "rules": lambda rules: tuple(map(_rule, rules)),
     "durability": Durability,
+    "properties": properties,
     "compare": lambda said: _one_of(said, "quick", "hash"),
 }
 """How stored options become settings, where they are not stored as they are."""

@@ -62,7 +62,16 @@ COMMON = {
         "limits: {{deletes_percent: {}}}", ("0", "2.5", "100", "none"), (("101", "from 0 to 100"), ("true", "a number"))
     ),
     "properties": Key(
-        "properties: {}", ("[mtime, mode]", "[mode, mtime]"), (LIST, ("[x]", "expects one of")), ("[mtime]", "[owner]")
+        "properties: {}",
+        ("[mtime, mode]", "[mode, mtime]", "[mtime]"),
+        (
+            LIST,
+            ("[x]", "expects one of mtime, mode, not 'x'"),
+            ("[mode]", "lacks mtime"),
+            ("[]", "lacks mtime"),
+            ("[mtime, 3]", "expects a list"),
+        ),
+        ("[mtime, owner]", "[mtime, mode, xattr]", "[mtime, windows]"),
     ),
     "compare": Key("compare: {}", ("quick", "hash"), (("fast", "expects one of quick, hash"), ("1", "expects one of"))),
     "history": Key("history: {}", ("", "{}"), (("3", "expects a block of keys"),)),

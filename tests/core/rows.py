@@ -41,6 +41,7 @@ class Row:
     abilities: tuple[Ability, Ability] = (Ability(), Ability())
     quick: bool = False
     reread: bool = False
+    modes: bool = True
     swap: bool = True
 
     def mirrored(self) -> Row:
@@ -61,7 +62,7 @@ class Row:
 
     def world(self) -> World:
         left, right = self.abilities
-        options = {"left": left, "right": right, "quick": self.quick, "reread": self.reread}
+        options = {"left": left, "right": right, "quick": self.quick, "reread": self.reread, "modes": self.modes}
         return world(self.base, self.left, self.right, rules(self.policies, **options))
 
 

@@ -34,6 +34,7 @@ class Row:
     quick: bool = False
     reread: bool = False
     abilities: tuple[Ability, Ability] = (Ability(), Ability())
+    modes: bool = True
 
 
 TABLE = [
@@ -41,6 +42,23 @@ TABLE = [
     Row("a new file is copied", "", "a=1 d/e/b=2", "", "a=1 d/e/b=2"),
     Row("an edited file is copied, the old one is in the trash", "a=1", "a=2@9", "a=1", "a=2@9", trash="a=1"),
     Row("an older version in the source still wins", "a=1@50", "a=2@9", "a=3@99", "a=2@9", trash="a=3@99"),
+    Row(
+        "modes out of step: those of the target stay",
+        "a=1 d/",
+        "a=1:600 d/:700",
+        "a=1:755 d/",
+        "a=1:755 d/",
+        modes=False,
+    ),
+    Row(
+        "modes out of step: an edit leaves the target its mode",
+        "a=1",
+        "a=2@9:600",
+        "a=1:755",
+        "a=2@9:755",
+        trash="a=1:755",
+        modes=False,
+    ),
     Row("what was edited in the target is put back", "a=1", "a=1", "a=2@9", "a=1", trash="a=2@9"),
     Row("what was deleted in the target is put back", "a=1 d/b=2", "a=1 d/b=2", "", "a=1 d/b=2"),
     Row("what was deleted in the source goes to the trash", "a=1 b=2", "b=2", "a=1 b=2", "b=2", trash="a=1"),
@@ -222,7 +240,13 @@ TABLE = [
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.says)
 def test_the_target_ends_as_the_table_says(row: Row) -> None:
     left, right = row.abilities
-    options: dict[str, Any] = {"left": left, "right": right, "quick": row.quick, "reread": row.reread}
+    options: dict[str, Any] = {
+        "left": left,
+        "right": right,
+        "quick": row.quick,
+        "reread": row.reread,
+        "modes": row.modes,
+    }
     made = world(row.base, row.source, row.target, rules(extras=row.extras, **options))
     before = dict(made.trees[Side.LEFT])
     done = made.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +89,34 @@ def test_properties_changed_on_both_sides(pair: Pair, policy: str, mode: int | N
     assert modes == ([0o600, 0o640] if mode is None else [mode, mode])
     if mode is not None:
         pair.settled()
+
+
+@pytest.mark.parametrize("kind", ["twoway", "mirror"])
+def test_modes_are_left_alone_where_only_times_are_kept_in_step(pair: Pair, kind: str) -> None:
+    one, two = ("left", "right") if kind == "twoway" else ("source", "target")
+    config = pair.left.parent / "syncline.yaml"
+    job = f"    kind: {kind}\n    {one}: {pair.left}\n    {two}: {pair.right}\n    properties: [mtime]\n"
+    config.write_text(f"jobs:\n  pair:\n{job}", "utf-8")
+
+    def run() -> list[tuple[str, str]]:
+        answer = pair.call("--config", config, "run", "pair", "--json")
+        assert answer.code == 0, answer
+        return sorted((kind, str(path)) for kind, _, path in answer.actions)
+
+    def modes(root: Path) -> dict[str, int]:
+        return {name: (root / name).stat().st_mode & 0o777 for name in ("a", "b", "d")}
+
+    pair.write(left={"a": File("1", 0o600), "b": File("2", 0o640), "d": disk.Dir(0o700)})
+    assert run() == [("make-directory", "d"), ("put-file", "a"), ("put-file", "b")]
+    assert modes(pair.right) == modes(pair.left) == {"a": 0o600, "b": 0o640, "d": 0o700}
+    pair.write({"a": Touch(mode=0o644), "d": Touch(mode=0o755)}, {"b": Touch(mode=0o604)})
+    assert run() == []
+    pair.write(left={"b": File("3", 0o666), "a": Touch(at=50)})
+    assert run() == [("put-file", "b"), ("set-properties", "a")]
+    assert disk.read(pair.right) == {"a": "=1", "b": "=3", "d": "/"}
+    assert modes(pair.left) == {"a": 0o644, "b": 0o666, "d": 0o755}
+    assert modes(pair.right) == {"a": 0o600, "b": 0o604, "d": 0o700}
+    assert run() == []
 
 
 @pytest.mark.parametrize(

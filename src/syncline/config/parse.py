@@ -22,7 +22,17 @@ from syncline.services import commands
 MAX_NAME = 64
 
 _TOP = ("jobs", *schema.BLOCKS)
-_STORED = ("changed_both", "created_both", "props_both", "extras", "ignore", "ignore_litter", "compare", "durability")
+_STORED = (
+    "changed_both",
+    "created_both",
+    "props_both",
+    "extras",
+    "ignore",
+    "ignore_litter",
+    "properties",
+    "compare",
+    "durability",
+)
 """Keys of a job that its settings have under the same name."""
 
 _MERGING = ("changed_both", "created_both")

@@ -16,12 +16,14 @@ from syncline.config.text import Filled
 from syncline.core import filters, retention
 from syncline.core.spelling import (
     CONTENT_POLICIES,
+    PROPERTIES,
     PROPERTY_POLICIES,
     merge_command,
     parse_duration,
     parse_period,
     parse_size,
     policy_name,
+    properties,
 )
 
 DAY_S = 86_400.0
@@ -155,6 +157,15 @@ def _steps(value: Any) -> list[str]:
     return said
 
 
+def _properties(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise _wrong(f"expects a list, like [{', '.join(PROPERTIES)}], not {_shown(value)}")
+    try:
+        return list(properties(value))
+    except ValueError as error:
+        raise _wrong(str(error)) from error
+
+
 def _rate(text: str) -> int | None:
     return parse_size(text.strip().removesuffix("/s"))
 
@@ -251,10 +262,7 @@ class Job(Block):
     ignore: Patterns = []
     ignore_litter: Flag = True
     limits: Annotated[Limits, BeforeValidator(_empty(dict))] = Limits()
-    properties: list[Annotated[str, PlainValidator(_choice("mtime", "mode", "owner", "xattr", "windows"))]] = [
-        "mtime",
-        "mode",
-    ]
+    properties: Annotated[list[str], PlainValidator(_properties)] = list(PROPERTIES)
     compare: Annotated[str, PlainValidator(_choice("quick", "hash"))] = "quick"
     versions: Annotated[Versions | None, BeforeValidator(_empty(dict))] = None
     history: Annotated[History, BeforeValidator(_empty(dict))] = History()
@@ -335,7 +343,6 @@ BLOCKS: Mapping[str, type[Block]] = {"daemon": Daemon, "notify": Notify, "log": 
 NOT_YET: Mapping[str, frozenset[str]] = {
     "jobs": frozenset(
         {
-            "properties",
             "verify",
             "parallel",
             "large_above",
@@ -354,7 +361,7 @@ NOT_YET: Mapping[str, frozenset[str]] = {
 }
 """Keys that nothing reads yet, per block: another value than the default is refused. Take a key out when it works."""
 
-FIXED = frozenset({"properties", "verify", "bandwidth", "cross_filesystems"})
+FIXED = frozenset({"verify", "bandwidth", "cross_filesystems"})
 """Those of them whose default is what is done; the others do nothing."""
 
 SECRETS = frozenset({("daemon", "password"), ("notify", "targets")})

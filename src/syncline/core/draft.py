@@ -223,8 +223,9 @@ def impossible_there(draft: Draft, name: Name, source: Side) -> bool:
 
 
 def carried(rules: Rules, source: Side, entry: Entry, present: Entry | None) -> Entry:
-    """The entry as it should stand on the other side: a mode that one of the sides cannot keep is not carried."""
-    if entry.kind is Kind.LINK or (rules.left.mode and rules.right.mode):
+    """The entry as it should stand on the other side: a mode that one of the sides cannot keep, or that is not to be
+    kept in step, is not carried. What is new there begins with the mode it is copied from, where that root has any."""
+    if entry.kind is Kind.LINK or rules.carries_modes():
         return entry
     if present is not None and present.kind is entry.kind:
         return replace(entry, mode=present.mode)
@@ -247,9 +248,9 @@ def stamp_changed(name: Name, side: Side, base: Agreed) -> bool:
 
 
 def mode_changed(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
-    """Whether a side's permissions differ from the remembered ones, where that root keeps any."""
+    """Whether a side's permissions differ from the remembered ones, where they mean something."""
     entry = name.there(side)
-    return entry.mode != base.entry(side).mode and entry.kind is not Kind.LINK and draft.rules.ability(side).mode
+    return entry.mode != base.entry(side).mode and entry.kind is not Kind.LINK and draft.rules.reads_mode(side)
 
 
 def change(draft: Draft, name: Name, side: Side, base: Agreed) -> Change:

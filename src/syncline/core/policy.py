@@ -54,7 +54,8 @@ class Rules:
     time that is new on both sides is taken for equal without reading it. `reread`: every file is read. `extras`: the
     job is a mirror; None for two ways. `suspects`: places whose content must be read before it is believed. `undone`:
     the open conflicts that an undo left, by the folded path of the left. `rotten`: places known to hold bytes that
-    nobody wrote there (see `syncline.core.rot`). `unmerged`: paths of the left that a program could not merge.
+    nobody wrote there (see `syncline.core.rot`). `unmerged`: paths of the left that a program could not merge. `modes`:
+    whether permissions are to be kept in step at all.
     """
 
     policy: Callable[[RelPath, Rule], Policy | MergeWith]
@@ -70,9 +71,18 @@ class Rules:
     undone: Mapping[str, Conflict] = field(default_factory=dict)
     rotten: frozenset[tuple[Side, RelPath]] = frozenset()
     unmerged: frozenset[RelPath] = frozenset()
+    modes: bool = True
 
     def ability(self, side: Side) -> Ability:
         return self.left if side is Side.LEFT else self.right
+
+    def reads_mode(self, side: Side) -> bool:
+        """Whether the permissions that one root shows mean something."""
+        return self.modes and self.ability(side).mode
+
+    def carries_modes(self) -> bool:
+        """Whether permissions are compared across, and set."""
+        return self.modes and self.left.mode and self.right.mode
 
     def fold(self) -> Callable[[str], str]:
         return folding(self.left.names, self.right.names)
@@ -127,10 +137,11 @@ class Mode:
 def merge_mode(base: Agreed | None, left: Entry, right: Entry, policy: Policy, rules: Rules) -> Mode:
     """The mode of both sides: the one that changed, or by `policy` when both did.
 
-    What a root cannot keep is never read from it: its mode does not count, and none is set there.
+    What a root cannot keep is never read from it: its mode does not count, and none is set there. So it is where modes
+    are not to be kept in step.
     `newest` means the later change of status where both roots keep it, else left.
     """
-    if left.mode == right.mode or not (rules.left.mode and rules.right.mode):
+    if left.mode == right.mode or not rules.carries_modes():
         return Mode(left.mode, right.mode)
     if base is not None:
         on_left, on_right = left.mode != base.left.mode, right.mode != base.right.mode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 UNITS: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
@@ -14,7 +15,24 @@ CONTENT_POLICIES: Final = ("keep-both", "newest", "hold", "oldest", "largest", "
 PROPERTY_POLICIES: Final = ("newest", "left", "hold", "right")
 """The first three of each are also called 1, 2 and 3."""
 
+PROPERTIES: Final = ("mtime", "mode")
+LATER_PROPERTIES: Final = ("owner", "xattr", "windows")
+"""What a job keeps in step besides contents, and what it will."""
+
 _NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)"
+
+
+def properties(said: Iterable[str]) -> tuple[str, ...]:
+    """What a job is to keep in step besides contents. Raises: ValueError."""
+    named = tuple(said)
+    for each in named:
+        if each in LATER_PROPERTIES:
+            raise ValueError(f"{each}: not yet: this version keeps {' and '.join(PROPERTIES)}")
+        if each not in PROPERTIES:
+            raise ValueError(f"expects one of {', '.join(PROPERTIES)}, not {each!r}")
+    if PROPERTIES[0] not in named:
+        raise ValueError(f"lacks {PROPERTIES[0]}: times are always kept in step")
+    return named
 
 
 def parse_size(text: str) -> int | None:

@@ -67,12 +67,11 @@ def _together(draft: Draft, name: Name, conflict: Conflict) -> bool:
 
 
 def same_properties(left: Entry, right: Entry, rules: Rules) -> bool:
-    """Whether two of a kind have the same mode and time, as far as both roots keep them. A link has none."""
+    """Whether two of a kind have the same mode and time, as far as they are to be kept in step. A link has none."""
     if left.kind is Kind.LINK:
         return True
-    moded = rules.left.mode and rules.right.mode
     timed = left.kind is Kind.FILE
-    return (not moded or left.mode == right.mode) and (
+    return (not rules.carries_modes() or left.mode == right.mode) and (
         not timed or policy.same_time(left.mtime_ns, right.mtime_ns, rules)
     )
 

@@ -33,7 +33,7 @@ from syncline.engine.world import World
 from syncline.errors import PathError
 from syncline.execute import transfer
 from syncline.fs.root import Root
-from syncline.jobs.kind import Job, patterns
+from syncline.jobs.kind import Job, keeps_modes, patterns
 from syncline.scanner.client import remembered, same_file
 from syncline.store.base import BaseStore, Row
 from syncline.store.suspects import Suspects
@@ -87,6 +87,7 @@ class Ground:
             minute=now.strftime("%Y%m%d%H%M"),
             left=_ability(world.roots[Side.LEFT]),
             right=_ability(world.roots[Side.RIGHT]),
+            modes=keeps_modes(job.settings),
         )
         self.fold: Callable[[str], str] = self.rules.fold()
         self._suspects = {each.place: each for each in Suspects(world.store, job.id).all()}

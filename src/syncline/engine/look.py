@@ -33,7 +33,7 @@ from syncline.engine.world import Ask, World, check_stop
 from syncline.errors import PathError, RootLost
 from syncline.execute.remember import Clocks
 from syncline.fs.root import Root
-from syncline.jobs.kind import Job, disposal, patterns
+from syncline.jobs.kind import Job, disposal, keeps_modes, patterns
 from syncline.scanner.client import Observed
 from syncline.scanner.contents import read_contents
 from syncline.scanner.scan import Scan, Scanning
@@ -159,6 +159,7 @@ def _rules(
         reread=ask.full,
         extras=job.kind.extras(job.settings),
         suspects=suspects,
+        modes=keeps_modes(job.settings),
     )
     found = [] if world.record is None else Conflicts(world.store).undone(world.record.id)
     if not found:

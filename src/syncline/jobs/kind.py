@@ -44,6 +44,9 @@ class Settings(Protocol):
     def ignore_litter(self) -> bool: ...
 
     @property
+    def properties(self) -> tuple[str, ...]: ...
+
+    @property
     def compare(self) -> str: ...
 
     @property
@@ -122,6 +125,11 @@ def patterns(settings: Settings) -> tuple[str, ...]:
         rule.match if rule.ignore else f"!{rule.match}" for rule in reversed(settings.rules) if rule.ignore is not None
     )
     return (filters.LITTER if settings.ignore_litter else ()) + settings.ignore + ruled
+
+
+def keeps_modes(settings: Settings) -> bool:
+    """Whether the job keeps permissions in step."""
+    return "mode" in settings.properties
 
 
 def disposal(settings: Settings) -> Disposal:

@@ -17,6 +17,7 @@ class Mirror:
     """Settings of a mirror. Sizes in bytes, times in seconds; None means no limit."""
 
     extras: Extras = Extras.TRASH
+    properties: tuple[str, ...] = ("mtime", "mode")
     compare: str = "quick"
     trash_max_size: int | None = None
     trash_keep_for_s: float | None = 30 * DAY_S

@@ -20,6 +20,7 @@ class TwoWay:
     changed_both: Policy | MergeWith = Policy.KEEP_BOTH
     created_both: Policy | MergeWith = Policy.KEEP_BOTH
     props_both: Policy = Policy.NEWEST
+    properties: tuple[str, ...] = ("mtime", "mode")
     compare: str = "quick"
     trash_max_size: int | None = 20_000_000
     trash_keep_for_s: float | None = 30 * DAY_S
