@@ -100,7 +100,7 @@ def test_durations_there_and_back(time):
     assert parse_duration(duration_text(parse_duration(time))) == parse_duration(time)
 
 
-@pytest.mark.parametrize("time", ["", "3", "s", "-1s", "1w", "1 d d", "١s", "1e3s"])
+@pytest.mark.parametrize("time", ["", "3", "s", "-1s", "1q", "1 d d", "١s", "1e3s"])
 def test_no_duration(time):
     with pytest.raises(ValueError, match="is no duration"):
         parse_duration(time)
