@@ -118,6 +118,22 @@ def test_200_columns() -> None:
     assert "…" not in told[3] + told[4]
 
 
+@pytest.mark.parametrize(
+    ("width", "told"),
+    [
+        (None, ["! one two, three four five six · end"]),
+        (40, ["! one two, three four five six · end"]),
+        (34, ["! one two, three four five six", "  · end"]),
+        (18, ["! one two, three", "  four five six", "  · end"]),
+        (4, ["!", "  one", "  two,", "  three", "  four", "  five", "  six", "  ·", "  end"]),
+    ],
+)
+def test_what_fits_no_line_is_broken_between_words(width: int | None, told: list[str]) -> None:
+    out: list[str] = []
+    Screen(out.extend, width=width).lines("!", " one two, three four five six", " · end", indent=2)
+    assert "".join(out).splitlines() == told
+
+
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_a_line_of_an_action_fits(width: int) -> None:
     actions = [line for line in lines(long_names(), width=width) if line.startswith("    ")]

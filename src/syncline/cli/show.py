@@ -431,11 +431,11 @@ def _end(screen: Screen, document: Document, again: str | None) -> None:
         case "in-sync":
             screen.line(("✓ in sync", style), f": {many(summary['both'], 'file')} on both sides{also}")
         case "planned":
-            screen.line(("plan", style), f" {document['plan']}: {would}{also}; nothing was changed")
+            screen.lines(("plan", style), f" {document['plan']}: {would}", also, "; nothing was changed", indent=2)
             if again is not None:
                 screen.line("  to do it: ", (again, "bold cyan"))
         case "refused":
-            screen.line(("plan", style), f" {document['plan']}: {would}{also}; nothing was changed")
+            screen.lines(("plan", style), f" {document['plan']}: {would}", also, "; nothing was changed", indent=2)
         case "done":
             screen.lines(("✓ done", style), f"{took}: {did}", also, run, indent=2)
         case "needs-attention":

@@ -6,9 +6,10 @@ Lines are made of styled pieces, so that rich, whose import takes as long as a s
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from syncline.cli.call import Call
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Piece = str | tuple[str, str]
+COMMAND: Final = "bold cyan"
+"""The style of a command that a person may copy."""
 """A text, or a text and its style."""
 
 _ASCII: Final = str.maketrans({"→": "->", "↔": "<->", "…": "...", "✓": "ok:", "✗": "!!", "·": "-", "×": "x", "–": "-"})
@@ -65,12 +68,11 @@ class Screen:
         self._write([caught.get()])
 
     def lines(self, *parts: Piece, indent: int) -> None:
-        """Parts on one line while they fit; one that does not begins a new line, indented. Blanks before it are its
-        distance from what stands before it."""
+        """Parts on one line while they fit; one that does not begins a new line, indented; one that fits no line is
+        broken between its words. Blanks before it are its distance from what stands before it."""
         line: list[Piece] = []
         taken = 0
-        for part in parts:
-            text, style = part if isinstance(part, tuple) else (part, "")
+        for text, style in self._broken(parts, indent):
             length = self.length(text)
             if line and self.width is not None and taken + length > self.width:
                 self.line(*line)
@@ -79,6 +81,15 @@ class Screen:
             line.append((text, style))
             taken += length
         self.line(*line)
+
+    def _broken(self, parts: Iterable[Piece], indent: int) -> Iterator[tuple[str, str]]:
+        for part in parts:
+            text, style = part if isinstance(part, tuple) else (part, "")
+            whole = style == COMMAND  # to be copied as it stands
+            if whole or self.width is None or self.length(text.lstrip()) <= self.width - indent:
+                yield text, style
+            else:
+                yield from ((word, style) for word in re.findall(r"\s*\S+", text))
 
     def spelled(self, text: str) -> str:
         """`text` with the signs this screen lacks spelled out."""
