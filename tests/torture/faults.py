@@ -206,11 +206,11 @@ def missing_fsync(stack: ExitStack) -> None:
     """Files get their names before they are durable."""
     flushed = batches._flushed
 
-    def lazy(roots: Any, batch: Any, items: Any, failures: Any, path: Any) -> bool:
+    def lazy(site: Any, batch: Any, items: Any, failures: Any, paths: Any) -> bool:
         chosen = list(items)
-        if any("/staging/" in path(item) for item in chosen):
+        if any("/staging/" in path for item in chosen for path in paths(item)):
             return True
-        return flushed(roots, batch, chosen, failures, path)
+        return flushed(site, batch, chosen, failures, paths)
 
     swap(stack, batches, "_flushed", lazy)
 
@@ -220,11 +220,11 @@ def done_before_durable(stack: ExitStack) -> None:
     """The journal says done, and the base moves, before the names are durable."""
     flushed = batches._flushed
 
-    def lazy(roots: Any, batch: Any, items: Any, failures: Any, path: Any) -> bool:
+    def lazy(site: Any, batch: Any, items: Any, failures: Any, paths: Any) -> bool:
         chosen = list(items)
-        if any("/staging/" not in path(item) for item in chosen):
+        if any("/staging/" not in path for item in chosen for path in paths(item)):
             return True
-        return flushed(roots, batch, chosen, failures, path)
+        return flushed(site, batch, chosen, failures, paths)
 
     swap(stack, batches, "_flushed", lazy)
 
