@@ -118,6 +118,12 @@ class World:
             if text is not None:
                 self.trees[side] = self._stamped(tree(text), self.trees[side])
 
+    def make_parents(self, side: Side, path: RelPath) -> None:
+        """Make the directories above a path that are missing."""
+        for above in reversed(names.ancestors(path)):
+            if above and above not in self.trees[side]:
+                self.trees[side][above] = self.stamp(Node(Kind.DIRECTORY, mode=0o755))
+
     def stamp(self, node: Node) -> Node:
         """A node as it stands after it was made."""
         return replace(node, restamped=False, inode=next(self.ticks), ctime_ns=START_NS + next(self.ticks))
@@ -193,7 +199,7 @@ class World:
         if present is not None:
             if action.aside is not None:
                 self._free(at.side, action.aside)
-                self._move(at.side, at.path, action.aside)
+                self.move(at.side, at.path, action.aside)
             else:
                 assert not self._below(at), f"{at.path} is replaced although something stands in it"
                 kept = self.removed if not isinstance(action, MakeDirectory) and action.outright else self.trash
@@ -223,12 +229,12 @@ class World:
             assert action.swap or taken.entry(self.rules.ability(side).mode) == seen, f"{action} finds {taken}"
         parked = RelPath("\0parked")
         if action.swap:
-            self._move(side, action.to, parked)
+            self.move(side, action.to, parked)
         elif taken is not None:
             self.trash.append((side, action.to, tree.pop(action.to)))
-        self._move(side, action.at.path, action.to)
+        self.move(side, action.at.path, action.to)
         if action.swap:
-            self._move(side, parked, action.at.path)
+            self.move(side, parked, action.at.path)
         for path in (action.at.path, action.to):
             if path in tree:
                 self.renamed[Place(side, path)] = tree[path].entry(self.rules.ability(side).mode)
@@ -260,7 +266,8 @@ class World:
         twins = [other for other in self.trees[side] if names.parent(other) == names.parent(path)]
         assert fold(path) not in map(fold, twins), f"{path} is taken"
 
-    def _move(self, side: Side, path: RelPath, to: RelPath) -> None:
+    def move(self, side: Side, path: RelPath, to: RelPath) -> None:
+        """Give what stands at a path another one, with all below it."""
         for old, _ in [(path, None), *self._below(Place(side, path))]:
             self.trees[side][RelPath(to + old[len(path) :])] = self.trees[side].pop(old)
         self.trees[side][to] = self.touched(self.trees[side][to])

@@ -81,7 +81,8 @@ class Differing:
             if above is not None:
                 self.below[above[0]][above[1]] = index
             for name, collided in names_in(at, self.fold):
-                kinds = [entry.kind for entry in (name.left, name.right) if entry is not None]
+                known = (name.left, name.right, None if name.base is None else name.base.left)
+                kinds = [entry.kind for entry in known if entry is not None]
                 if collided or Kind.DIRECTORY not in kinds or Kind.MOUNT in kinds:
                     continue
                 if self.rules.ignored(name.left_path, True) or self.rules.ignored(name.right_path, True):

@@ -517,26 +517,58 @@ class _Course:
         occupies = {(side, _key(path, self._all.fold)): (side, thing) for (side, thing), path in stands.items()}
         behind = {step: occupies.get((step[0], _key(path, self._all.fold))) for step, path in goes.items()}
         units = _units(behind)
+        for unit in units:
+            if len(unit) > 1 and not self._turns(unit, goes, arrives):
+                return {thing for _, thing in unit}
+        stuck: set[Thing] = set()
+        for leaving in (False, True):
+            try:
+                order = self._order(units, behind, stands, goes, arrives, leaving=leaving)
+            except CycleError as error:
+                stuck = {thing for number in error.args[1] for _, thing in units[number]}
+                continue
+            done: dict[Side, list[tuple[RelPath, RelPath, bool]]] = {side: [] for side in SIDES}
+            for number in order:
+                self.followed.renames += self._renames(units[number], goes, done)
+            return set()
+        return stuck
+
+    def _turns(
+        self, unit: list[Step], goes: Mapping[Step, RelPath], arrives: Mapping[tuple[Side, RelPath], Step]
+    ) -> bool:
+        """Whether a ring can be turned by exchanges: none of it lies in another of it."""
+        if not self._rules.ability(unit[0][0]).exchange:
+            return False
+        above = {arrives.get((side, each)) for side, thing in unit for each in names.ancestors(goes[side, thing])}
+        return not above.intersection(unit)
+
+    def _order(
+        self,
+        units: list[list[Step]],
+        behind: Mapping[Step, Step | None],
+        stands: Mapping[Step, RelPath],
+        goes: Mapping[Step, RelPath],
+        arrives: Mapping[tuple[Side, RelPath], Step],
+        *,
+        leaving: bool,
+    ) -> list[int]:
+        """The units in order: what is above a place comes before what goes there, and, unless `leaving`, what is above
+        a thing before the thing itself.
+
+        Raises: CycleError.
+        """
         graph: dict[int, set[int]] = {number: set() for number in range(len(units))}
         number_of = {step: number for number, unit in enumerate(units) for step in unit}
         for step, number in number_of.items():
             needed = [behind[step]] if len(units[number]) == 1 else []
-            for side, path in ((step[0], goes[step]), (step[0], stands[step]), (step[0].other, goes[step])):
+            paths = [(step[0], goes[step]), (step[0].other, goes[step])]
+            for side, path in paths if leaving else [*paths, (step[0], stands[step])]:
                 above = (arrives.get((side, each)) for each in names.ancestors(path))
                 needed.append(next((found for found in above if found is not None), None))
             for other in needed:
-                if other is not None and other != step:
+                if other is not None and number_of[other] != number:
                     graph[number].add(number_of[other])
-        for number, unit in enumerate(units):
-            if len(unit) > 1 and (number in graph[number] or not self._rules.ability(unit[0][0]).exchange):
-                return {thing for _, thing in unit}
-        try:
-            order = list(TopologicalSorter(graph).static_order())
-        except CycleError as error:
-            return {thing for number in error.args[1] for _, thing in units[number]}
-        for number in order:
-            self.followed.renames += self._renames(units[number], stands, goes)
-        return set()
+        return list(TopologicalSorter(graph).static_order())
 
     def _to_be_made(self, side: Side, path: RelPath) -> bool:
         """Whether a directory belongs where something stands on this side, that it has not got."""
@@ -544,17 +576,31 @@ class _Course:
         return final is not None and side not in final.now and side.other in final.now
 
     def _renames(
-        self, unit: list[Step], stands: Mapping[Step, RelPath], goes: Mapping[Step, RelPath]
+        self, unit: list[Step], goes: Mapping[Step, RelPath], done: dict[Side, list[tuple[RelPath, RelPath, bool]]]
     ) -> Iterator[Rename]:
-        """One rename; or names that change places in a ring, as exchanges with the first of them."""
+        """One rename; or names that change places in a ring, as exchanges with the first of them. `done` are those
+        before it, by side: they may have moved what is above."""
+        side = unit[0][0]
+        first = self._now(unit[0], done[side])
         if len(unit) == 1:
             step = unit[0]
-            yield self._rename(step, stands[step], goes[step], goes, self._over.get(step))
+            yield self._rename(step, first, goes[step], goes, self._over.get(step))
+            done[side].append((first, goes[step], False))
             return
-        first, group = stands[unit[0]], stands[unit[0]] if len(unit) > 2 else None
         for step, behind in zip(unit[:-1], unit[1:], strict=True):
             rename = self._rename(step, first, goes[step], goes, self._entry(*behind))
-            yield replace(rename, swap=True, group=group)
+            yield replace(rename, swap=True, group=first if len(unit) > 2 else None)
+            done[side].append((first, goes[step], True))
+
+    def _now(self, step: Step, done: Iterable[tuple[RelPath, RelPath, bool]]) -> RelPath:
+        """Where a thing stands once these renames are done."""
+        path = self._all.path(step[0], self._sights[step[0]].place[step[1]])
+        for old, new, swapped in done:
+            for one, two in ((old, new), (new, old)) if swapped else ((old, new),):
+                if path == one or path.startswith(f"{one}/"):
+                    path = RelPath(two + path[len(one) :])
+                    break
+        return path
 
     def _rename(self, step: Step, at: RelPath, to: RelPath, goes: Mapping[Step, RelPath], over: Entry | None) -> Rename:
         side, thing = step

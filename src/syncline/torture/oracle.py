@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from syncline.core.model import Action, ActionDone, Guard, Kind, Outcome, Plan, Remove, Trash
+from syncline.core.model import Action, ActionDone, Guard, Kind, Outcome, Plan, Remove, Rename, Trash
 from syncline.torture.gate import STATE, Step
 from syncline.torture.users import PRIVATE, Ledger, Node, Tree
 
@@ -95,10 +95,11 @@ def versions_kept(before: Sight, after: Sight, keep: int) -> None:
 
 
 def _versions(sight: Sight) -> Counter[str]:
-    """How many versions of each path the trash of both sides holds."""
-    top = f"{PRIVATE}/trash/"
+    """How many versions of each path the trash of both sides holds, but for second names of what still stands."""
+    top, live = f"{PRIVATE}/trash/", sight.live("left") | sight.live("right")
     whole = [*sight.left.items(), *sight.right.items()]
-    kept = [where for where, node in whole if where.startswith(top) and node.kind in ("file", "link")]
+    old = [(where, node) for where, node in whole if where.startswith(top) and node.kind in ("file", "link")]
+    kept = [where for where, node in old if node.content not in live]
     return Counter(re.sub(r"~\d+$", "", where.removeprefix(top).partition("/")[2]) for where in kept)
 
 
@@ -118,6 +119,12 @@ def places(actions: Iterable[Action]) -> set[tuple[str, str]]:
         found.add((action.at.side.value, str(getattr(action, "aside", None))))
         found.add((action.at.side.value, str(getattr(action, "to", None))))
     return found
+
+
+def renamed(actions: Iterable[Action]) -> set[str]:
+    """Every name that a rename takes or gives, on either side."""
+    moves = [action for action in actions if isinstance(action, Rename)]
+    return {str(move.at.path) for move in moves} | {str(move.to) for move in moves}
 
 
 def nothing_unplanned(ran: Ran, begun: set[tuple[str, str]]) -> None:
@@ -219,9 +226,9 @@ def source_untouched(before: Sight, after: Sight) -> None:
         raise Broken("a mirror never writes to its source", f"{sorted(changed)[:3]!r}")
 
 
-def one_side_only(agreed: Sight, before: Sight, after: Sight) -> None:
+def one_side_only(agreed: Sight, before: Sight, after: Sight, moved: Collection[str]) -> None:
     """A path changed on one side only ends as that side has it, on both; where one side did not change at all, the
-    other one is not touched."""
+    other one is not touched. `moved`: the names a rename of the plan takes or gives."""
     for quiet_side, other in (("left", "right"), ("right", "left")):
         if agreed.tree(quiet_side) == before.tree(quiet_side) and before.tree(other) != after.tree(other):
             raise Broken("only one side changed, so only the other is touched", f"{other} was touched as well")
@@ -234,7 +241,7 @@ def one_side_only(agreed: Sight, before: Sight, after: Sight) -> None:
         if on_left == on_right:
             continue
         wanted = here[1] if on_left else here[2]
-        if _moved(path, wanted, base):
+        if _moved(path, wanted, base) or any(path == other or path.startswith(f"{other}/") for other in moved):
             continue  # under another name now, with whatever the other side made of it
         for side in ("left", "right"):
             found = after.tree(side).get(path)

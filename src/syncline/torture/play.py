@@ -449,7 +449,7 @@ def _after_good(world: World, ran: Ran, before: Sight, after: Sight, *, gentle: 
     if gentle:
         oracle.no_wrong_delete(after, world.users.ledger, both=clean and read)
     if world.base is not None and clean and read and gentle and ran.plan is not None and not ran.plan.first:
-        oracle.one_side_only(world.base, before, after)
+        oracle.one_side_only(world.base, before, after, oracle.renamed(ran.plan.actions))
         oracle.both_kept_once(world.base, before, after)
     world.base = after if clean and oracle.same_trees(after.tree("left"), after.tree("right")) else None
 
