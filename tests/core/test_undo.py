@@ -6,7 +6,7 @@ the name before the run, `y` what the run left, `u` what a user made of it since
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -22,12 +22,28 @@ from syncline.core.model import (
     Reason,
     RelPath,
     Remove,
+    Rename,
     SetProperties,
     Side,
     Trash,
     Why,
 )
-from syncline.core.undo import BringBack, Change, Done, Inverse, Nothing, Reset, Stays, TakeAway, changes, inverse
+from syncline.core.trail import Trail
+from syncline.core.undo import (
+    BringBack,
+    Change,
+    Done,
+    GoesBack,
+    Inverse,
+    Nothing,
+    Reset,
+    Stays,
+    TakeAway,
+    changes,
+    inverse,
+    trail,
+    way_back,
+)
 
 AT, SOURCE = Place(Side.RIGHT, RelPath("a")), Place(Side.LEFT, RelPath("a"))
 KEPT, CLASH = RelPath(".syncline/trash/R/a"), RelPath("a_clash_M")
@@ -106,7 +122,7 @@ class Row:
 
     def inverse(self) -> Inverse:
         at = {AT: self.now, Place(AT.side, KEPT): self.kept, Place(AT.side, CLASH): self.clash}
-        (change,) = changes(self.steps)
+        (change,) = changes(self.steps, Trail([]))
         return inverse(change, Eyes({place: entry for place, entry in at.items() if entry is not None}))
 
 
@@ -201,7 +217,127 @@ def test_the_inverse_of_each_action(row: Row) -> None:
 def test_each_place_is_one_change_in_the_order_of_the_run() -> None:
     other = Place(Side.LEFT, RelPath("b"))
     first: Action = SetProperties(other, X, REASON, Y)
-    found = changes([Done(first, Y), put(None), Done(Trash(other, Y, REASON), None, RelPath("t"))])
+    found = changes([Done(first, Y), put(None), Done(Trash(other, Y, REASON), None, RelPath("t"))], Trail([]))
     assert [change.at for change in found] == [other, AT]
     assert isinstance(found[0], Change)
     assert (found[0].was.entry, found[0].was.kept, found[0].became) == (X, Place(Side.LEFT, RelPath("t")), None)
+
+
+# names
+
+B = Place(AT.side, RelPath("b"))
+A_TO_B = Rename(AT, B.path, X, REASON)
+A_FOR_B = Rename(AT, B.path, X, REASON, over=Y, swap=True)
+D2 = replace(D, inode=51)
+
+
+@dataclass(frozen=True)
+class Back:
+    """`a` was renamed to `b`, or changed places with it; `at` and `to`: what stands there now."""
+
+    says: str
+    at: Entry | None
+    to: Entry | None
+    becomes: str
+    rename: Rename = A_TO_B
+    free: bool = False
+
+    def __str__(self) -> str:
+        return self.says
+
+
+BACKS = [
+    Back("a file", None, X, "back"),
+    Back("a file with another mode", None, version("x", 0o600), "back"),
+    Back("a folder", None, D, "back", Rename(AT, B.path, D, REASON)),
+    Back("another folder under the new name", None, D2, "it was changed since", Rename(AT, B.path, D, REASON)),
+    Back("a file that was edited", None, U, "it was changed since"),
+    Back("a file that is gone", None, None, "it is not there any more"),
+    Back("a file with its earlier name again", X, None, "nothing"),
+    Back("a file whose earlier name is taken", U, X, "its earlier name is taken by something that stays"),
+    Back("a file whose earlier name is taken by what goes", U, X, "back", free=True),
+    Back("a file with its earlier name again, and another under the new one", X, U, "nothing"),
+    Back("two names that were changed", Y, X, "swap", A_FOR_B),
+    Back("two names that were changed back", X, Y, "nothing", A_FOR_B),
+    Back("two names that were changed, one was edited", U, X, "it was changed since", A_FOR_B),
+    Back("two names that were changed, one is gone", Y, None, "it is not there any more", A_FOR_B),
+]
+
+
+@pytest.mark.parametrize("row", BACKS, ids=str)
+def test_the_inverse_of_each_rename(row: Back) -> None:
+    found = way_back(row.rename, (row.rename.expect, row.rename.over), row.at, row.to, free=row.free)
+    told = {"back": row.to and GoesBack(row.to), "swap": row.to and GoesBack(row.to, row.at), "nothing": NOTHING}
+    assert found == told.get(row.becomes, stays(row.becomes))
+
+
+def right(path: str) -> Place:
+    return Place(Side.RIGHT, RelPath(path))
+
+
+def moves(*pairs: str) -> Trail:
+    """`a>b` is a rename, `a<>b` a swap."""
+    found = []
+    for pair in pairs:
+        at, _, to = pair.partition(">")
+        swap = at.endswith("<")
+        found.append(Rename(right(at.rstrip("<")), RelPath(to), X, REASON, over=Y if swap else None, swap=swap))
+    return Trail(found)
+
+
+TRAILS = [
+    (("a>b",), "b", "a", None),
+    (("a>b",), "a", "a", 0),
+    (("a>b",), "a/x", "a/x", 0),
+    (("a>b",), "c", "c", None),
+    (("a>b",), "ab", "ab", None),
+    (("p>q", "q/x>y"), "y", "p/x", None),
+    (("p>q", "q/x>y"), "q/z", "p/z", None),
+    (("p>q", "q/x>y"), "q/x", "q/x", 1),
+    (("b>c", "a>b"), "b", "a", None),
+    (("b>c", "a>b"), "a", "a", 1),
+    (("a<>b",), "a/x", "b/x", None),
+    (("a<>b", "a<>c"), "a", "c", None),
+    (("a<>b", "a<>c"), "c", "b", None),
+    (("a<>b", "a<>c"), "b", "a", None),
+]
+
+
+@pytest.mark.parametrize(("pairs", "now", "start", "freed"), TRAILS)
+def test_where_a_thing_stood_before_the_renames(
+    pairs: tuple[str, ...], now: str, start: str, freed: int | None
+) -> None:
+    trail = moves(*pairs)
+    assert trail.start_of(right(now), trail.end) == (right(start), freed)
+    if freed is None:
+        assert trail.now_of(right(start)) == right(now)
+
+
+def test_a_name_a_rename_led_to_had_been_free() -> None:
+    assert moves("a>b").now_of(right("b")) is None
+    assert moves("a>b").now_of(right("b"), 0, {0}) == right("b")
+    assert moves("a>b").now_of(right("b"), 1) == right("b")
+
+
+def test_renames_that_belong_together() -> None:
+    trail = moves("a>b", "c>d", "b/x>e", "f>g", "e>f")
+    assert trail.together({0}) == {0, 2, 3, 4}
+    assert trail.together({1}) == {1}
+
+
+def test_what_came_to_a_freed_name_and_what_the_renamed_thing_became_are_two_changes() -> None:
+    steps = [
+        Done(A_TO_B, X),
+        put(None),
+        Done(SetProperties(B, X, REASON, version("x", 0o600)), version("x", 0o600)),
+        Done(SetProperties(right("z"), None, REASON, D), D),
+    ]
+    found = changes(steps, trail(steps))
+    assert [(change.at, change.freed, change.was.entry) for change in found] == [(AT, 0, None), (AT, None, X)]
+
+
+def test_what_a_rename_replaced_comes_back_to_the_new_name() -> None:
+    steps = [Done(replace(A_TO_B, over=U), X, KEPT)]
+    (found,) = changes(steps, trail(steps))
+    assert (found.at, found.freed, found.was.entry, found.was.kept) == (B, None, U, Place(Side.RIGHT, KEPT))
+    assert found.became is None

@@ -515,18 +515,151 @@ def test_a_run_that_was_cut_off_is_finished_and_undone(parent: Forks, quick: Pat
         assert (answer.problems, sides(pair)) == ([], before), f"killed at {moment}, {killed.steps[-1]}: {answer}"
 
 
-def test_a_rename_stays_and_is_told(pair: Pair) -> None:
-    pair.write({"a": OLD, "d/b": OLD, "d/k": File("kept", at=0), "c": OLD})
+# names
+
+
+@dataclass(frozen=True)
+class Names:
+    """What was renamed on the left and, at times, on the right, and what else was done before the run. `waits`: what the
+    undo leaves apart, if folders of one name that are not the same one are on both sides."""
+
+    says: str
+    base: Tree
+    moves: list[tuple[str, str]]
+    left: Tree = field(default_factory=dict)
+    right: Tree = field(default_factory=dict)
+    right_moves: list[tuple[str, str]] = field(default_factory=list)
+    first: Tree = field(default_factory=dict)
+    waits: set[str] | None = None
+
+    def __str__(self) -> str:
+        return self.says
+
+    def prepare(self, pair: Pair) -> Sides:
+        pair.write(self.base)
+        pair.sync()
+        disk.write(pair.left, self.first)
+        for root, moves in ((pair.left, self.moves), (pair.right, self.right_moves)):
+            for old, new in moves:
+                os.rename(root / old, root / new)
+        pair.write(self.left, self.right)
+        return sides(pair)
+
+
+KEPT, WAS = File("kept", at=0), File("other", at=0)
+NAMES = [
+    Names("a file", {"a": OLD, "b": WAS}, [("a", "e")]),
+    Names("a file that the other side edited", {"a": OLD}, [("a", "e")], {}, {"a": OTHER}),
+    Names("a file that got another mode", {"a": File("old", at=0, mode=0o644)}, [("a", "e")], {"e": Touch(mode=0o600)}),
+    Names("a file, and a new one under its name", {"a": OLD}, [("a", "e")], {"a": NEW}),
+    Names("a file into a new folder", {"a": OLD}, [("a", "n/e")], {"n/x": NEW}, first={"n": DIR}),
+    Names("a file out of a folder that goes", {"d/a": OLD, "d/k": KEPT}, [("d/a", "e")], {"d": None}),
+    Names("a file over a deleted one", {"a": OLD, "b": WAS}, [("a", "b")]),
+    Names("a folder", {"d/a": OLD, "d/s/b": KEPT}, [("d", "f")]),
+    Names("a folder in which more was done", {"d/a": OLD, "d/b": OLD, "d/c": KEPT}, [("d", "f")], {"f/a": NEW, "f/b": None, "f/n/x": NEW}),
+    Names("a folder, and a new one under its name", {"d/a": OLD, "d/s/b": KEPT}, [("d", "f")], {"d/a": NEW, "d/n/x": NEW}),
+    Names("a folder and a file in it", {"d/a": OLD, "d/b": KEPT}, [("d/a", "d/e"), ("d", "f")]),
+    Names("a folder into a folder that moves", {"d/a": OLD, "g/b": KEPT}, [("g", "d/g"), ("d", "f")]),
+    Names("a folder nobody may write to", {"d/a": OLD, "d": Dir(0o555)}, [("d", "f")], {"f/a": NEW}),
+    Names("two files that change places", {"a": OLD, "b": WAS}, [("a", "t"), ("b", "a"), ("t", "b")]),
+    Names("two folders that change places", {"a/x": OLD, "b/x": WAS}, [("a", "t"), ("b", "a"), ("t", "b")], waits={"a", "b"}),
+    Names("three files in a ring", {"a": OLD, "b": WAS, "c": KEPT}, [("a", "t"), ("b", "a"), ("c", "b"), ("t", "c")]),
+    Names("a chain", {"a": OLD, "b": WAS}, [("b", "c"), ("a", "b")]),
+    Names("both sides", {"a": OLD, "d/b": WAS}, [("a", "e")], {}, {}, [("d", "f")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NAMES, ids=str)
+def test_names_come_back_too(case: Names, pair: Pair) -> None:
+    before = case.prepare(pair)
+    pair.sync()
+    after = sides(pair)
+    dry = undo(pair, "--dry-run")
+    answer = undo(pair)
+    assert sides(pair) == before, str(answer)
+    assert (answer.code, answer.problems) == (1, []), str(answer)
+    assert (answer.document["plan"], answer.actions) == (dry.document["plan"], dry.actions)
+    assert set(conflicts(pair)) == (apart(before) if case.waits is None else case.waits)
+    for _ in range(2):
+        assert pair.sync(code=1).actions == [], "what was undone is left alone"
+        assert sides(pair) == before
+    again = undo(pair, run=answer.document["run"])
+    assert sides(pair) == after, str(again)
+    assert (again.code, again.problems, conflicts(pair)) == (0, [], {}), str(again)
+    assert pair.sync().actions == []
+    pair.settled()
+    third = undo(pair, run=again.document["run"])
+    assert (third.problems, sides(pair)) == ([], before), str(third)
+
+
+@pytest.mark.parametrize("keep", ["left", "right", "both"])
+def test_resolve_settles_names_that_were_left_apart(pair: Pair, keep: str) -> None:
+    pair.write({"a": OLD, "d/b": WAS})
     pair.sync()
     os.rename(pair.left / "a", pair.left / "e")
     os.rename(pair.left / "d", pair.left / "f")
-    pair.write({"c": NEW, "f/b": NEW})
+    pair.sync()
+    undo(pair)
+    assert pair.call("resolve", JOB, "--all", "--keep", keep).code == 0
+    old, new = {"a": "=old", "d": "/", "d/b": "=other"}, {"e": "=old", "f": "/", "f/b": "=other"}
+    assert pair.same() == {"left": new, "right": old, "both": {**old, **new}}[keep]
+    pair.sync()
+    pair.settled()
+
+
+NAMED = [
+    Why("a file that was edited", {"e": "mine"}, {"a": ("target-changed", "changed since"), "e": ("target-changed", "renamed to e")}, {"e": "=mine", "d": "/"}),
+    Why("a file that was deleted", {"e": None}, {"a": ("target-changed", "not there any more"), "e": ("target-changed", "not there")}, {"e": None, "a": None}),
+    Why("its earlier name is taken", {"a": "mine"}, {"a": ("target-changed", "is taken"), "e": ("target-changed", "is taken")}, {"e": "=old", "a": "=mine"}),
+    Why("the folder it stood in is gone", {"g": None}, {"g/c": ("target-changed", "the folder it stood in"), "h": ("target-changed", "folder")}, {"h": "=c", "a": "=old"}),
+    Why("an edit in a folder", {"f/b": "mine", "f/mine": "new"}, {"d/b": ("target-changed", "was changed since")}, {"d/b": "=mine", "d/k": "=kept", "d/mine": "=new", "f": None}),
+    Why("a name that was taken back by hand", {"e": None, "a": OLD}, {}, {"a": "=old", "d": "/", "d/b": "=other"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NAMED, ids=str)
+def test_a_name_that_cannot_come_back_stays_and_is_told(case: Why, pair: Pair) -> None:
+    pair.write({"a": OLD, "d/b": WAS, "d/k": KEPT, "d/l": OLD, "g/c": File("c", at=0), "g/x": File("x", at=0)})
+    pair.sync()
+    for old, new in (("a", "e"), ("d", "f"), ("g/c", "h")):
+        os.rename(pair.left / old, pair.left / new)
+    pair.write({"f/b": NEW})
     assert "rename" in {action for action, _, _ in pair.sync().actions}
+    disk.write(pair.right, case.since)
     answer = undo(pair)
-    assert {path for _, _, path in answer.problems} == {"a", "e", "d", "f", "f/b"}
+    told = {row["path"]: (row["reason"], row["detail"]) for row in answer.document["problems"]}
+    assert told.keys() == case.problems.keys(), str(answer)
+    for path, (reason, words) in case.problems.items():
+        assert told[path][0] == reason
+        assert words in told[path][1]
     assert answer.code == 1
-    assert disk.read(pair.right) == {"c": "=old", "e": "=old", "f": "/", "f/b": "=left", "f/k": "=kept"}
-    assert pair.sync(code=1).actions == []
+    stands = disk.read(pair.right)
+    assert {path: stands.get(path) for path in case.stands} == case.stands
+
+
+def test_an_undo_of_renames_killed_at_any_step_is_finished_by_the_next_run(parent: Forks, quick: Path) -> None:
+    case = Names("all of it", {"a": OLD, "d/b": WAS, "d/k": KEPT, "c": OLD, "x": OLD, "y": WAS, "o": OLD, "p": WAS},
+        [("a", "n/e"), ("d", "f"), ("x", "t"), ("y", "x"), ("t", "y"), ("o", "p")], {"f/b": NEW, "a": NEW}, first={"n": DIR})  # fmt: skip
+    steps = 0
+    moments = [0]
+    while moments:
+        moment = moments.pop(0)
+        pair = Pair(Path(tempfile.mkdtemp(dir=quick)), parent=parent)
+        before = case.prepare(pair)
+        (run,) = [pair.sync().document["run"]]
+        args = ("--state-dir", pair.state, "undo", run, "--json")
+        if not moment:
+            steps = len(parent.call(*args, batch=3).steps)
+            moments = list(range(1, steps + 1) if SWEEP == "all" else range(2, steps + 1, max(steps // 12, 1)))
+            continue
+        killed = parent.call(*args, kill=moment, batch=3)
+        assert killed.code == -9, str(killed)
+        latest = pair.call("history", "--limit", "1", "--json").document["runs"][0]["run"]
+        told = f"killed at {moment} of {steps}: {killed.steps[-2:]}"
+        pair.call("undo", run) if latest == run else pair.call("run", JOB)
+        assert sides(pair) == before, told
+        assert set(conflicts(pair)) == apart(before), told
+        assert pair.call("run", JOB, "--json").actions == [], told
 
 
 def test_what_was_left_apart_is_no_rename(pair: Pair) -> None:

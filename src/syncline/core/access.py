@@ -38,26 +38,30 @@ def parents(actions: Iterable[Action]) -> set[Place]:
 
 
 def opened(
-    actions: Sequence[Action], present: Mapping[Place, Entry], actual: Callable[[Place], Place] = lambda place: place
+    actions: Sequence[Action],
+    present: Mapping[Place, Entry],
+    actual: Callable[[Place], Place | None] = lambda place: place,
+    first: Sequence[Action] = (),
 ) -> list[Action]:
     """The plan with every closed directory opened first and given its mode back last.
 
     `present`: what stands at the places of `parents`, which `actual` turns into where they are before the renames of
-    the plan. The mode is not given back to a directory that goes, nor to one whose mode the plan sets anyway.
+    the plan. The mode is not given back to a directory that goes, nor to one whose mode the plan sets anyway. `first`:
+    what is done before the actions, at places where things are at that time.
     """
     closed = {place: entry for place, entry in sorted(present.items(), key=_depth) if entry.mode & OPEN != OPEN}
     if not closed:
-        return list(actions)
+        return [*first, *actions]
     settled = {action.at for action in actions if isinstance(action, Trash | Remove | SetProperties)}
     before, after = [], []
     for place, entry in closed.items():
         why = Because(Why.PROPERTIES, place, entry)
-        now = actual(place)
+        now = actual(place) or place
         opening = Because(Why.PROPERTIES, now, entry)
         before.append(SetProperties(now, entry, opening, replace(entry, mode=entry.mode | 0o700)))
         if place not in settled:
             after.append(SetProperties(place, None, why, entry))
-    return [*before, *actions, *reversed(after)]
+    return [*before, *first, *actions, *reversed(after)]
 
 
 def _depth(item: tuple[Place, Entry]) -> tuple[int, str, str]:

@@ -6,7 +6,7 @@ the run left it is touched. What cannot be taken back stays, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from syncline.core.model import (
     SetProperties,
     Trash,
 )
+from syncline.core.trail import Trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,16 @@ class Was:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a run made of one place, from its first action there to its last; `became` is what it left."""
+    """What a run made of one place, from its first action there to its last; `became` is what it left.
+
+    The place is that before the first rename of the run. Of what came to a name that a rename had freed it is that at
+    the end of the run, and `freed` is the number of the rename.
+    """
 
     at: Place
     was: Was
     became: Entry | None
+    freed: int | None = None
 
 
 class Sight(Protocol):
@@ -123,28 +129,123 @@ class Reset:
 Inverse = Nothing | Stays | TakeAway | BringBack | Reset
 
 
-def changes(steps: Iterable[Done]) -> list[Change]:
-    """What a run made of each place, in the order in which it came to them."""
-    found: dict[Place, Change] = {}
+@dataclass(frozen=True, slots=True)
+class GoesBack:
+    """A renamed thing gets its earlier name again. `over`: what stands there now and changes places with it."""
+
+    present: Entry
+    over: Entry | None = None
+
+
+def trail(steps: Iterable[Done]) -> Trail:
+    """The renames of a run."""
+    return Trail([step.action for step in steps if isinstance(step.action, Rename)])
+
+
+def changes(steps: Iterable[Done], way: Trail, passed: Collection[int] = ()) -> list[Change]:
+    """What a run made of each place, in the order in which it came to them. `passed`: renames that are not what stands
+    between a name at the end of the run and now."""
+    found: dict[tuple[Place, int | None], Change] = {}
+    moment = 0
     for step in steps:
-        if isinstance(step.action, Rename):
-            continue  # see `renamed`
-        at, was = step.action.at, _was(step)
-        earlier = found.get(at)
-        found[at] = Change(at, was if earlier is None else _first(earlier.was, was), step.result)
+        action = step.action
+        if isinstance(action, Rename):
+            moment += 1
+            if action.over is None or action.swap:
+                continue
+            at = Place(action.at.side, action.to)
+            before, became = moment - 1, None
+            was = Was(action.over, None if step.trash is None else Place(at.side, step.trash), lost=step.trash is None)
+        elif isinstance(action, SetProperties) and action.expect is None and not _known(action.at, way, moment, found):
+            continue  # what stood there before is not told
+        else:
+            at, before, was = action.at, moment, _was(step)
+            became = None if isinstance(action, Trash | Remove) else step.result
+        place, freed = way.start_of(at, before)
+        if freed is not None:
+            place = way.now_of(place, freed + 1, passed) or place
+        elif was.aside and was.kept is not None:
+            was = replace(was, kept=way.start_of(was.kept, before)[0])
+        earlier = found.get((place, freed))
+        first = was if earlier is None else _first(earlier.was, was)
+        found[place, freed] = Change(place, first, became, freed)
     return list(found.values())
 
 
-def renamed(steps: Iterable[Done]) -> list[Stays]:
-    """What is told of the names a run renamed, and of what it did below them: that is not taken back."""
-    told = []
+def _known(at: Place, way: Trail, moment: int, found: Container[tuple[Place, int | None]]) -> bool:
+    place, freed = way.start_of(at, moment)
+    return freed is not None or (place, freed) in found
+
+
+def left_by(steps: Iterable[Done], way: Trail) -> dict[Place, Entry]:
+    """What the run left of each thing it renamed, by where that had stood before the first rename."""
+    left: dict[Place, Entry] = {}
+    moment = 0
     for step in steps:
-        if isinstance(step.action, Rename):
-            at, to = step.action.at, step.action.to
-            names_of = f"{names.printable(at.path)} was renamed to {names.printable(to)} by that run"
-            detail = f"{names_of}, and an undo does not take renames back; rename it yourself, if it should be"
-            told += [Stays(Place(at.side, path), Reason.TARGET_CHANGED, detail) for path in (at.path, to)]
-    return told
+        action = step.action
+        if isinstance(action, Rename):
+            arrived = step.result or action.expect
+            if action.swap and action.over is not None:
+                left[way.start_of(Place(action.at.side, action.to), moment)[0]] = action.over
+            if arrived is not None:
+                left[way.start_of(action.at, moment)[0]] = arrived
+            moment += 1
+        elif step.result is not None:
+            place, freed = way.start_of(action.at, moment)
+            if freed is None:
+                left[place] = step.result
+    return left
+
+
+def way_back(
+    rename: Rename, left: tuple[Entry | None, Entry | None], at: Entry | None, to: Entry | None, *, free: bool
+) -> GoesBack | Nothing | Stays:
+    """What takes a rename back. `left`: what the run left of the renamed thing and, of a swap, of the other one; `at`
+    and `to`: what stands at the earlier and the new name now; `free`: what is at the earlier name goes."""
+    renamed, other = left
+    arrived, returned = _same_thing(renamed, to), _same_thing(renamed, at) or _was_thing(rename.expect, at)
+    if rename.swap:
+        if arrived and _same_thing(other, at):
+            assert to is not None
+            return GoesBack(to, at)
+        if returned and (_same_thing(other, to) or _was_thing(rename.over, to)):
+            return Nothing(rename.at)
+    elif arrived and to is not None:
+        if at is None or free:
+            return GoesBack(to)
+        return _no_way(rename, "its earlier name is taken by something that stays")
+    elif returned:
+        return Nothing(rename.at)
+    if to is None:
+        return _no_way(rename, "it is not there any more")
+    return _no_way(rename, "it was changed since")
+
+
+def stays_renamed(rename: Rename, why: Stays | None) -> list[Stays]:
+    """What is told of both names of a rename that is not taken back."""
+    side, at, to = rename.at.side, rename.at.path, rename.to
+    detail = "another name that goes with it cannot be taken back" if why is None else why.detail
+    told = f"{names.printable(at)} was renamed to {names.printable(to)} by that run; {detail}"
+    reason = Reason.TARGET_CHANGED if why is None else why.reason
+    return [Stays(Place(side, path), reason, told) for path in (at, to)]
+
+
+def _no_way(rename: Rename, detail: str) -> Stays:
+    return Stays(rename.at, Reason.TARGET_CHANGED, detail)
+
+
+def _same_thing(left: Entry | None, now: Entry | None) -> bool:
+    """Whether the thing that a run left stands somewhere. Its mode may be another: its name is what counts."""
+    if left is None or now is None or left.kind is not now.kind:
+        return False
+    if left.inode and now.inode and left.inode != now.inode:
+        return False
+    return left.kind is Kind.DIRECTORY or (left.size, left.mtime_ns) == (now.size, now.mtime_ns)
+
+
+def _was_thing(was: Entry | None, now: Entry | None) -> bool:
+    """Whether something stands as before the run, perhaps as a copy that was brought back."""
+    return was is not None and now is not None and (_same_thing(was, now) or _alike(was, now))
 
 
 def inverse(change: Change, sight: Sight) -> Inverse:

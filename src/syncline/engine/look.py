@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -173,15 +173,22 @@ def _ability(root: Root) -> Ability:
     return Ability(able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names, able.exchange)
 
 
-def accessible(world: World, actions: list[Action], actual: Callable[[Place], Place] = place_as_it_is) -> list[Action]:
-    """The actions, with directories opened that their owner may not write."""
+def accessible(
+    world: World,
+    actions: list[Action],
+    actual: Callable[[Place], Place | None] = place_as_it_is,
+    parents: Collection[Place] | None = None,
+    first: Sequence[Action] = (),
+) -> list[Action]:
+    """The actions, with directories opened that their owner may not write. `parents`, `first`: as `access.opened`."""
     present = {}
-    for place in access.parents(actions):
+    for place in access.parents(actions) if parents is None else parents:
         with suppress(PathError):  # what cannot be looked at is told by the action itself
-            entry = world.roots[place.side].entry(actual(place).path)
+            at = actual(place)
+            entry = None if at is None else world.roots[place.side].entry(at.path)
             if entry is not None and entry.kind is Kind.DIRECTORY and world.roots[place.side].capabilities.mode:
                 present[place] = entry
-    return access.opened(actions, present, actual)
+    return access.opened(actions, present, actual, first)
 
 
 def _plan(

@@ -42,6 +42,10 @@ BATCH_ACTIONS = 1000
 BATCH_BYTES = 256_000_000
 
 
+_Done = tuple[Entry | None, RelPath | None]
+"""What an action left where it ended, and where in the trash what stood there went."""
+
+
 @dataclass(frozen=True, slots=True)
 class Numbered:
     """An action with its number in the run's journal."""
@@ -125,30 +129,30 @@ def _carry_out_batch(
     with books.store.transaction():
         books.journal.begin(books.run, [(item.number, item.action.group, item.action, None) for item in batch])
     failures: dict[int, Problem] = {}
-    trashed: dict[int, RelPath | None] = {}
+    done: dict[int, _Done] = {}
     try:
         found = ahead.take(_plain(batch))
         _begin_following(batch, following, ahead)
         staged = yield from _stage(batch, found, site, books.run, failures, tally)
         if _flushed(site, batch, staged_items(batch, staged), failures, lambda item: [_names(books, item).new]):
             for unit in _units(batch):
-                _commit_unit(unit, site, books, staged, failures, trashed)
+                _commit_unit(unit, site, books, staged, failures, done)
         else:
             for item in batch:
                 perform.discard(site, item.action, _names(books, item))
-        done = [item for item in batch if item.number in trashed]
-        if not _flushed(site, batch, done, failures, lambda item: _names_changed(item.action)):
-            trashed.clear()  # what may be lost is not remembered: the next run compares it anew
-        for item in done if trashed else ():
+        changed = [item for item in batch if item.number in done]
+        if not _flushed(site, batch, changed, failures, lambda item: _names_changed(item.action)):
+            done.clear()  # what may be lost is not remembered: the next run compares it anew
+        for item in changed if done else ():
             perform.release(site, item.action, _names(books, item))
     except RootLost:
         # What was being done when the root went away stays begun: recovery settles it once the root is there again.
-        _write_down([item for item in batch if item.number in trashed], site, books, failures, trashed)
+        _write_down([item for item in batch if item.number in done], site, books, failures, done)
         raise
-    _write_down(batch, site, books, failures, trashed)
+    _write_down(batch, site, books, failures, done)
     for item in batch:
         tally.actions += 1
-        if item.number in trashed:
+        if item.number in done:
             yield ActionDone(item.number, item.action)
         else:
             problem = failures.get(item.number) or _interrupted(item.action)
@@ -215,20 +219,21 @@ def _commit_unit(
     books: Books,
     staged: Mapping[int, Staged],
     failures: dict[int, Problem],
-    trashed: dict[int, RelPath | None],
+    done: dict[int, _Done],
 ) -> None:
     """Commit one action, or a group: it is begun only when all of it is staged, and stops at its first failure."""
     if all(item.number in staged for item in unit):
         for item in unit:
             try:
                 own = _names(books, item)
-                trashed[item.number] = perform.commit(site, item.action, own, staged[item.number])
+                trashed = perform.commit(site, item.action, own, staged[item.number])
+                done[item.number] = site.results.entries.get(outcome_place(item.action)), trashed
             except PathError as error:
                 unjustified = isinstance(error, perform.Unjustified)
                 failures[item.number] = _problem(item.action.because.place if unjustified else item.action.at, error)
                 break
     for item in unit:
-        if item.number not in trashed and item.number in staged:
+        if item.number not in done and item.number in staged:
             perform.discard(site, item.action, _names(books, item))
             if item.number not in failures and not site.stop():
                 blamed = next((failures[other.number] for other in unit if other.number in failures), None)
@@ -240,21 +245,20 @@ def _write_down(
     site: Site,
     books: Books,
     failures: Mapping[int, Problem],
-    trashed: Mapping[int, RelPath | None],
+    done: Mapping[int, _Done],
 ) -> None:
     """Say in the journal what became of these actions, and remember what both sides agree on now."""
-    done: list[tuple[int, Entry | None, RelPath | None]] = []
+    rows: list[tuple[int, Entry | None, RelPath | None]] = []
     failed: list[tuple[int, Problem, bool]] = []
     for item in batch:
-        site.results.settle(item.action, failed=item.number not in trashed)
-        if item.number in trashed:
-            entry = site.results.entries.get(outcome_place(item.action))
-            done.append((item.number, entry, trashed[item.number]))
+        site.results.settle(item.action, failed=item.number not in done)
+        if item.number in done:
+            rows.append((item.number, *done[item.number]))
         else:
             problem = failures.get(item.number) or _interrupted(item.action)
             failed.append((item.number, problem, item.number not in failures))
     with books.store.transaction():
-        books.journal.done(books.run, done)
+        books.journal.done(books.run, rows)
         books.journal.failed(books.run, failed)
         books.remember()
 
