@@ -662,6 +662,30 @@ def test_an_undo_of_renames_killed_at_any_step_is_finished_by_the_next_run(paren
         assert pair.call("run", JOB, "--json").actions == [], told
 
 
+def test_explain_follows_a_path_through_renames(pair: Pair) -> None:
+    pair.write({"d/a": OLD, "d/k": KEPT, "d/l": WAS})
+    pair.sync()
+    pair.write({"d/a": NEW})
+    pair.sync()
+    os.rename(pair.left / "d", pair.left / "f")
+    pair.sync()
+    os.rename(pair.left / "f/a", pair.left / "f/e")
+    pair.sync()
+    now = pair.call("explain", JOB, "f/e", "--json").document
+    told = [(event["action"], event["path"], event.get("to")) for event in now["events"]]
+    assert told == [
+        ("put-file", "d/a", None),
+        ("put-file", "d/a", None),
+        ("rename", "d", "f"),
+        ("rename", "f/a", "f/e"),
+    ]
+    assert now["events"][1]["there"] is True
+    assert now["in_step"] is True
+    gone = pair.call("explain", JOB, "d/k", "--json").document
+    assert gone["reason"] == "it stands on neither side; it was renamed to f/k"
+    assert gone["next"] == [f"syncline explain {JOB} f/k"]
+
+
 def test_what_was_left_apart_is_no_rename(pair: Pair) -> None:
     pair.write({"a": OLD})
     pair.sync()
