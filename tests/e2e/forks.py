@@ -7,6 +7,7 @@ roots are opened and the state is written, and everything goes on to the real on
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -203,7 +204,18 @@ def main() -> None:
         _serve()
 
 
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def _outlived() -> None:
+    """Wait for processes that outlived a killed child, which they do for a moment: they hold its locks until then."""
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+
+
 def _serve() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     for line in sys.stdin:
         asked = json.loads(line)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as log:
@@ -211,6 +223,7 @@ def _serve() -> None:
             if child == 0:
                 _child(asked, out.fileno(), err.fileno(), log.fileno())
             _, status = os.waitpid(child, 0)
+            _outlived()
             told = []
             for stream in (out, err, log):
                 stream.seek(0)
