@@ -26,10 +26,10 @@ from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, merge_co
 from syncline.engine import Ask, World
 from syncline.errors import RunRefused, UsageError
 from syncline.fs.opening import open_root
-from syncline.fs.probe import filesystem_id
+from syncline.fs.probe import filesystem_id, may_own
 from syncline.fs.root import Root
 from syncline.jobs import mirror, twoway
-from syncline.jobs.kind import Job, JobKind, Options, PathRule, Settings
+from syncline.jobs.kind import Job, JobKind, Options, PathRule, Settings, keeps_owners
 from syncline.services import commands
 from syncline.store.db import Store
 from syncline.store.jobs import Job as Remembered
@@ -237,6 +237,9 @@ class Desk:
         if missing:
             raise _missing(job, missing[0], known=record is not None)
         roots = {side: self._opened(job.root(side)) for side in SIDES}
+        if keeps_owners(job.settings):
+            for root in roots.values():
+                root.trust(replace(root.capabilities, owner=may_own(root)))
         return World(
             roots=roots,
             store=self.store,

@@ -63,15 +63,15 @@ COMMON = {
     ),
     "properties": Key(
         "properties: {}",
-        ("[mtime, mode]", "[mode, mtime]", "[mtime]"),
+        ("[mtime, mode]", "[mode, mtime]", "[mtime]", "[mtime, owner]", "[mtime, mode, owner]"),
         (
             LIST,
-            ("[x]", "expects one of mtime, mode, not 'x'"),
+            ("[x]", "expects one of mtime, mode, owner, not 'x'"),
             ("[mode]", "lacks mtime"),
             ("[]", "lacks mtime"),
             ("[mtime, 3]", "expects a list"),
         ),
-        ("[mtime, owner]", "[mtime, mode, xattr]", "[mtime, windows]"),
+        ("[mtime, mode, xattr]", "[mtime, windows]"),
     ),
     "compare": Key("compare: {}", ("quick", "hash"), (("fast", "expects one of quick, hash"), ("1", "expects one of"))),
     "history": Key("history: {}", ("", "{}"), (("3", "expects a block of keys"),)),

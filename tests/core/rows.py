@@ -15,6 +15,7 @@ CHANGED, CREATED, PROPS = Rule.CHANGED_BOTH, Rule.CREATED_BOTH, Rule.PROPS_BOTH
 HOLD, NEWEST, LEFT, RIGHT = Policy.HOLD, Policy.NEWEST, Policy.LEFT, Policy.RIGHT
 FAT = Ability(mode=False, symlinks=False, granularity_ns=2 * SECOND_NS, names=NameRules(True, True, '<>:"|?*'))
 NO_MODE, NO_LINKS = Ability(mode=False), Ability(symlinks=False)
+OWNED = (Ability(owner=True), Ability(owner=True))
 FOLDS_CASE, WINDOWS = (
     Ability(names=NameRules(fold_case=True)),
     Ability(names=NameRules(True, False, ':*?"<>|', False, True)),

@@ -13,7 +13,7 @@ import pytest
 from syncline.core import merge
 from syncline.core.model import PutFile, RelPath, Rename, Side
 from tests.core import table_conflicts, table_contents, table_directories
-from tests.core.rows import CHANGED, FOLDS_CASE, HOLD, Row, check, conflicts, problems, trash
+from tests.core.rows import CHANGED, FOLDS_CASE, HOLD, OWNED, Row, check, conflicts, problems, trash
 from tests.core.trees import normal, show
 from tests.core.world import World, counted, rules, world
 
@@ -56,6 +56,12 @@ RENAMES = [
         Row("", "a=1", "p=1", "a=1:600", "a=1:600 p=1"),
         (("a", "p"),),
         after="p=1:600",
+    ),
+    Moved(
+        "a rename and a new owner of the other side",
+        Row("", "a=1", "p=1", "a=1&5", "a=1&5 p=1", abilities=OWNED),
+        (("a", "p"),),
+        after="p=1&5",
     ),
     Moved("both renamed a file to the same name", Row("", "a=1", "p=1", "p=1", "p=1"), (("a", "p"),), (("a", "p"),)),
     Moved(

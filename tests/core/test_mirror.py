@@ -16,6 +16,7 @@ from tests.core.world import rules, world
 
 KEEP, TRASH, DELETE = Extras.KEEP, Extras.TRASH, Extras.DELETE
 NO_MODE, NO_LINKS = Ability(mode=False), Ability(symlinks=False)
+OWNED = (Ability(owner=True), Ability(owner=True))
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,24 @@ TABLE = [
     Row("a new file is copied", "", "a=1 d/e/b=2", "", "a=1 d/e/b=2"),
     Row("an edited file is copied, the old one is in the trash", "a=1", "a=2@9", "a=1", "a=2@9", trash="a=1"),
     Row("an older version in the source still wins", "a=1@50", "a=2@9", "a=3@99", "a=2@9", trash="a=3@99"),
+    Row(
+        "the owner of the source stands",
+        "a=1 d/",
+        "a=1&5 d/&6",
+        "a=1&7 d/",
+        "a=1&5 d/&6",
+        abilities=OWNED,
+    ),
+    Row("a new owner of a pair taken for equal is set unread", "a=1!u", "a=1&5", "a=1", "a=1&5", abilities=OWNED),
+    Row(
+        "an owner the target cannot be given is not carried",
+        "a=1",
+        "a=2@9&5",
+        "a=1&7",
+        "a=2@9",
+        trash="a=1&7",
+        abilities=(OWNED[0], Ability()),
+    ),
     Row(
         "modes out of step: those of the target stay",
         "a=1 d/",

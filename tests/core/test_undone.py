@@ -39,7 +39,7 @@ class Row:
         left, right = self.seen or (self.left, self.right)
         recorded = {}
         for path in map(RelPath, self.undone.split()):
-            entries = [node.entry(True) if (node := tree(text).get(path)) else None for text in (left, right)]
+            entries = [node.entry() if (node := tree(text).get(path)) else None for text in (left, right)]
             recorded[str(path)] = left_apart(path, entries[0], entries[1])
         return world(self.base, self.left, self.right, rules(undone=recorded, extras=extras))
 

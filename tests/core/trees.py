@@ -5,11 +5,12 @@
     d/  d/:700     a directory; the directories above a path need not be written
     l->a.txt       a link        p|  a fifo        u?  a name that cannot be read
     d/?            a directory that cannot be listed        m/^  a mount point
+    a=1&5 d/&5     owned by user 5 (told only by roots that keep owners)
     a=1~           the same file, but its status time changed (a restore, a hard link)
     %20            a space in a name
 
 In a base also: `a=1!u` taken for equal unread, `a=1!l` `a=1!r` with a racy stamp, `a=1|2` different contents in fact.
-Times and modes that are not written are the same everywhere. Names that end in `.tmp` are ignored.
+Times, modes and owners that are not written are the same everywhere. Names that end in `.tmp` are ignored.
 """
 
 from __future__ import annotations
@@ -26,17 +27,19 @@ from syncline.core.model import (
     RelPath,
     Side,
 )
+from syncline.core.policy import Ability
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_700_000_000 * SECOND_NS
 MODES = {Kind.FILE: 0o644, Kind.DIRECTORY: 0o755, Kind.LINK: 0o777}
 ROOT = RelPath("")
+ABLE = Ability()
 
 _TOKEN = re.compile(
     r"(?P<path>[^=>|?~]+?)"
-    r"(?:=(?P<content>[^@:#~!|]*)(?:\|(?P<right>[^@:#~!]+))?(?:\#(?P<size>\d+))?|->(?P<link>[^~!]+)"
+    r"(?:=(?P<content>[^@:#&~!|]*)(?:\|(?P<right>[^@:#&~!]+))?(?:\#(?P<size>\d+))?|->(?P<link>[^~!]+)"
     r"|(?P<fifo>\|)|(?P<unknown>\?)|(?P<dir>/[?^]?))"
-    r"(?:@(?P<mtime>-?[\d.]+))?(?::(?P<mode>[0-7]+))?(?P<stamp>~)?(?:!(?P<flags>[ulr]+))?"
+    r"(?:@(?P<mtime>-?[\d.]+))?(?::(?P<mode>[0-7]+))?(?:&(?P<owner>\d+))?(?P<stamp>~)?(?:!(?P<flags>[ulr]+))?"
 )
 
 
@@ -53,15 +56,18 @@ class Node:
     restamped: bool = False
     inode: int = 0
     ctime_ns: int = 0
+    owner: int = 0
 
     def same(self, other: Node) -> bool:
         return replace(self, inode=0, ctime_ns=0) == replace(other, inode=0, ctime_ns=0)
 
-    def entry(self, mode: bool = True) -> Entry:
-        shown = self.mode if mode else 0o777
+    def entry(self, able: Ability = ABLE) -> Entry:
+        """What a root that keeps this tells of it."""
+        shown = self.mode if able.mode else 0o777
+        owner = self.owner if able.owner and self.kind in (Kind.FILE, Kind.DIRECTORY) else None
         if self.kind is Kind.DIRECTORY:
-            return Entry(self.kind, 0, 0, shown, 0, self.inode)
-        return Entry(self.kind, self.size, self.mtime_ns, shown, self.ctime_ns, self.inode)
+            return Entry(self.kind, 0, 0, shown, 0, self.inode, owner=owner)
+        return Entry(self.kind, self.size, self.mtime_ns, shown, self.ctime_ns, self.inode, owner=owner)
 
 
 Tree = dict[RelPath, Node]
@@ -90,12 +96,15 @@ def normal(text: str) -> str:
 
 
 def _implied(path: RelPath, node: Node, nodes: Mapping[RelPath, Node]) -> bool:
-    ordinary = node.kind is Kind.DIRECTORY and node.mode == MODES[Kind.DIRECTORY] and not node.unreadable
+    ordinary = (
+        node.kind is Kind.DIRECTORY and node.mode == MODES[Kind.DIRECTORY] and not node.unreadable and not node.owner
+    )
     return ordinary and any(other.startswith(f"{path}/") for other in nodes)
 
 
 def _shown(path: RelPath, node: Node) -> str:
     mode = "" if node.mode == MODES.get(node.kind, 0) else f":{node.mode:o}"
+    mode += f"&{node.owner}" if node.owner else ""
     name = path.replace(" ", "%20")
     if node.kind is Kind.FILE:
         size = "" if node.size == len(node.content) else f"#{node.size}"
@@ -125,4 +134,4 @@ def parse(token: str, side: Side) -> tuple[RelPath, Node, str]:
     else:
         node = Node(Kind.SPECIAL if part["fifo"] else Kind.UNKNOWN)
     mode = int(part["mode"], 8) if part["mode"] else MODES.get(node.kind, 0)
-    return path, replace(node, mode=mode, restamped=bool(part["stamp"])), flags
+    return path, replace(node, mode=mode, owner=int(part["owner"] or 0), restamped=bool(part["stamp"])), flags

@@ -139,7 +139,7 @@ class World:
         if node is not None and node.unreadable:
             return Frozen(Reason.UNREADABLE, "permission denied")
         return {
-            names.basename(below): found.entry(self.rules.ability(side).mode)
+            names.basename(below): found.entry(self.rules.ability(side))
             for below, found in self.trees[side].items()
             if below and names.parent(below) == path
         }
@@ -174,7 +174,9 @@ class World:
             assert present is not None
             self._expect(action, present)
             mtime_ns = action.entry.mtime_ns if present.kind is Kind.FILE else present.mtime_ns
-            here[at.path] = self.touched(replace(present, mode=action.entry.mode, mtime_ns=mtime_ns))
+            owner = present.owner if action.entry.owner is None else action.entry.owner
+            changed = replace(present, mode=action.entry.mode, mtime_ns=mtime_ns, owner=owner)
+            here[at.path] = self.touched(changed)
             return
         assert (action.expect is None) == (present is None), f"{action} finds {present}"
         if present is not None:
@@ -206,15 +208,16 @@ class World:
                 kept.append((at.side, at.path, self.trees[at.side].pop(at.path)))
         self._free(at.side, at.path)
         if isinstance(action, MakeDirectory):
-            node = Node(Kind.DIRECTORY, mode=action.entry.mode | 0o700)
+            node = Node(Kind.DIRECTORY, mode=action.entry.mode | 0o700, owner=action.entry.owner or 0)
         else:
             source = self.trees[action.source.side][action.source.path]
             assert source.kind is action.entry.kind and source.size == action.entry.size
             if isinstance(action, PutFile):
-                mode = self.rules.ability(action.source.side).mode
+                able = self.rules.ability(action.source.side)
                 expect = self.renamed.get(action.source, action.source_entry)
-                assert source.entry(mode) == replace(expect, content=None), f"the source of {action}"
-            node = replace(source, mode=action.entry.mode, mtime_ns=action.entry.mtime_ns)
+                assert source.entry(able) == replace(expect, content=None), f"the source of {action}"
+            entry = action.entry
+            node = replace(source, mode=entry.mode, mtime_ns=entry.mtime_ns, owner=entry.owner or 0)
         self.trees[at.side][at.path] = self.stamp(node)
 
     def _rename(self, action: Rename) -> None:
@@ -226,7 +229,7 @@ class World:
         if taken is not None:
             assert action.over is not None
             seen = replace(action.over, content=None)
-            assert action.swap or taken.entry(self.rules.ability(side).mode) == seen, f"{action} finds {taken}"
+            assert action.swap or taken.entry(self.rules.ability(side)) == seen, f"{action} finds {taken}"
         parked = RelPath("\0parked")
         if action.swap:
             self.move(side, action.to, parked)
@@ -237,7 +240,7 @@ class World:
             self.move(side, parked, action.at.path)
         for path in (action.at.path, action.to):
             if path in tree:
-                self.renamed[Place(side, path)] = tree[path].entry(self.rules.ability(side).mode)
+                self.renamed[Place(side, path)] = tree[path].entry(self.rules.ability(side))
 
     def _trash(self, action: Trash, present: Node) -> None:
         below = self._below(action.at)
@@ -257,7 +260,7 @@ class World:
         if action.expect is None:
             assert present.kind is Kind.DIRECTORY, f"{action} expects nothing"
             return
-        found = present.entry(self.rules.ability(action.at.side).mode)
+        found = present.entry(self.rules.ability(action.at.side))
         expect = self.renamed.get(action.at, action.expect)
         assert found == replace(expect, content=None), f"{action} finds {found}"
 

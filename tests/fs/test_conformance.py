@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -519,6 +520,39 @@ def test_the_owner_of_a_file_closed_to_him_may_open_it(root, place, mode):
     finally:
         os.seteuid(0)
     assert (entry.mode, entry.mtime_ns) == (0o640, 4_000_000_000)
+
+
+@pytest.mark.root
+def test_owners_are_told_and_set_where_they_are_kept(root, place):
+    root.trust(replace(root.capabilities, owner=True))
+    alice, bob = 1001 << 32 | 1002, 4_000_000_001 << 32 | 4_000_000_002
+    writer = root.create("a")
+    writer.write(b"1")
+    staged = writer.finish(mtime_ns=4_000_000_000, mode=0o640, owner=alice)
+    made = root.make_directory("d", 0o750, bob)
+    assert (staged.owner, made.owner) == (alice, bob)
+    assert staged.mode == (0o640 if root.capabilities.mode else 0o666)
+    assert (os.stat(f"{place}/a").st_uid, os.stat(f"{place}/a").st_gid) == (1001, 1002)
+    os.chmod(f"{place}/a", 0o4755)
+    os.chmod(f"{place}/d", 0o3777)
+    changed = root.set_properties("a", expect=root.entry("a"), mtime_ns=None, mode=0o755, owner=bob)
+    assert (changed.owner, changed.mtime_ns) == (bob, 4_000_000_000)
+    assert os.stat(f"{place}/a").st_mode & 0o7000 == 0, "nobody gets a set-id program of another"
+    assert root.set_properties("d", expect=root.entry("d"), mtime_ns=None, mode=None, owner=alice).owner == alice
+    assert os.stat(f"{place}/d").st_mode & 0o7777 == 0o3777
+    os.symlink("a", f"{place}/l")
+    os.mkfifo(f"{place}/p")
+    root.set_properties("l", expect=root.entry("l"), mtime_ns=None, mode=None, owner=bob)
+    assert os.lstat(f"{place}/l").st_uid == 0
+    told = {name: entry.owner for name, entry in listing.unpack(root.listing("")[0]).items()}
+    assert told == {"a": bob, "d": alice, "l": None, "p": None}
+    assert listing.pack(listing.unpack(root.listing("")[0])) == root.listing("")[0]
+    assert root.listing("")[1] == ["d"]
+    assert all(root.entry(name).owner == told[name] for name in told)
+    root.trust(replace(root.capabilities, owner=False))
+    untouched = root.set_properties("a", expect=root.entry("a"), mtime_ns=None, mode=None, owner=alice)
+    assert untouched.owner is None
+    assert os.stat(f"{place}/a").st_uid == 4_000_000_001
 
 
 # removing, flushing, locking

@@ -16,7 +16,7 @@ from syncline.fs.bypath import PathRoot
 from syncline.fs.local import LocalRoot
 from syncline.fs.locking import STAGING
 from syncline.fs.opening import open_root
-from syncline.fs.probe import capabilities_of, filesystem_id, probe
+from syncline.fs.probe import capabilities_of, filesystem_id, may_own, owns, probe
 from tests.fs.roots import APPLE, FAT, FORGETFUL, MEMORY, PLAIN, STRONG, UNLINKED, on_disk, put
 
 COATS = {
@@ -38,6 +38,32 @@ def test_a_trial_finds_what_the_root_does(place, coat):
     before = on_disk(place)
     assert probe(root) == coat
     assert probe(root) == coat
+    assert on_disk(place) == before
+    root.close()
+
+
+@pytest.mark.root
+def test_whether_owners_can_be_set_is_tried(place):
+    os.mkdir(place)
+    root = LocalRoot(place, STRONG)
+    root.lock()
+    before = on_disk(place)
+    assert may_own(root)
+    assert not owns(root), "a root that is not asked to keep owners keeps none"
+    root.trust(replace(STRONG, owner=True))
+    assert owns(root)
+    os.chown(place, 65534, 65534)
+    for above, folders, files in os.walk(place):
+        for name in folders + files:
+            os.chown(os.path.join(above, name), 65534, 65534)
+    os.seteuid(65534)
+    try:
+        assert not may_own(root)
+        assert not owns(root)
+    finally:
+        os.seteuid(0)
+    root.trust(replace(STRONG, filesystem="vfat"))
+    assert not may_own(root)
     assert on_disk(place) == before
     root.close()
 

@@ -262,7 +262,7 @@ class Job(Block):
     ignore: Patterns = []
     ignore_litter: Flag = True
     limits: Annotated[Limits, BeforeValidator(_empty(dict))] = Limits()
-    properties: Annotated[list[str], PlainValidator(_properties)] = list(PROPERTIES)
+    properties: Annotated[list[str], PlainValidator(_properties)] = ["mtime", "mode"]
     compare: Annotated[str, PlainValidator(_choice("quick", "hash"))] = "quick"
     versions: Annotated[Versions | None, BeforeValidator(_empty(dict))] = None
     history: Annotated[History, BeforeValidator(_empty(dict))] = History()

@@ -18,13 +18,14 @@ from syncline.core.draft import (
     equal,
     mode_changed,
     on_both,
+    owner_changed,
     stamp_changed,
     suspect,
     taken_for_equal,
     touched,
 )
 from syncline.core.model import SIDES, Agreed, Entry, Gone, Kind, Policy, Rule, Side, Want, Why
-from syncline.core.policy import Mode
+from syncline.core.policy import Properties
 from syncline.core.trees import Fate, Merged
 
 
@@ -73,7 +74,7 @@ def _unverified(draft: Draft, merged: Merged, name: Name, base: Agreed) -> Fate:
     """A pair taken for equal unread: before one side is first replaced, both are read. What differs then was never
     known to be the same file, so it is as if both sides had just created it."""
     if not any(stamp_changed(name, side, base) or suspect(draft, name, side) for side in SIDES):
-        if any(mode_changed(draft, name, side, base) for side in SIDES):
+        if any(mode_changed(draft, name, side, base) or owner_changed(draft, name, side, base) for side in SIDES):
             return _level(draft, merged, name, base, None, None, unverified=True)
         return draft.agree(merged, name, None, unverified=True)
     if equal(draft, name):
@@ -109,23 +110,24 @@ def _changed_both(draft: Draft, merged: Merged, name: Name, base: Agreed) -> Fat
 
 
 def _edited(draft: Draft, merged: Merged, name: Name, base: Agreed, source: Side) -> Fate:
-    """The content changed on one side only: it goes across; a changed mode of the other side comes back."""
+    """The content changed on one side only: it goes across; a changed mode or owner of the other side comes back."""
     entry, present = name.there(source), name.there(source.other)
     if not (entry.kind is present.kind is Kind.FILE):
         why = Why.CHANGED if entry.kind is present.kind else Why.TYPE_CHANGE
         return bring(draft, merged, name, source, name.because(source, why), superseded=True)
-    mode = _merged_mode(draft, name, base)
-    if mode is None:
+    properties = _merged_properties(draft, name, base)
+    if properties is None:
         return clashes.held(draft, merged, name, Rule.PROPS_BOTH)
-    carried = replace(entry, mode=mode.of(source.other))
+    carried = properties.on(source.other, entry)
     draft.put(name, source, carried, name.because(source, Why.CHANGED), superseded=True)
-    if mode.of(source) != entry.mode:
-        _set(draft, name, source, replace(entry, mode=mode.of(source)))
+    wanted = properties.on(source, entry)
+    if wanted is not entry:
+        _set(draft, name, source, wanted)
     return draft.agree(merged, name, entry.content)
 
 
 def _properties(draft: Draft, merged: Merged, name: Name, base: Agreed, on_left: Change, on_right: Change) -> Fate:
-    """No content changed: the newest changed time wins silently, the mode is merged."""
+    """No content changed: the newest changed time wins silently, mode and owner are merged."""
     if not (on_left.any or on_right.any):
         return draft.agree(merged, name, on_left.known)
     times = [name.there(side).mtime_ns for side, on in zip(SIDES, (on_left, on_right), strict=True) if on.mtime]
@@ -133,7 +135,7 @@ def _properties(draft: Draft, merged: Merged, name: Name, base: Agreed, on_left:
 
 
 def adopt(draft: Draft, merged: Merged, name: Name, known: bytes | None, *, unverified: bool = False) -> Fate:
-    """Equal bytes: the newest time, the mode by the rule for properties."""
+    """Equal bytes: the newest time, mode and owner by the rule for properties."""
     newest = max(name.there(Side.LEFT).mtime_ns, name.there(Side.RIGHT).mtime_ns)
     return _level(draft, merged, name, name.before(Kind.FILE), newest, known, unverified=unverified)
 
@@ -150,31 +152,30 @@ def _level(
 ) -> Fate:
     """Give both sides the same properties, where their content already is the same. A link has none."""
     if name.there(Side.LEFT).kind is Kind.FILE:
-        mode = _merged_mode(draft, name, base)
-        if mode is None:
+        properties = _merged_properties(draft, name, base)
+        if properties is None:
             return clashes.held(draft, merged, name, Rule.PROPS_BOTH)
         for side in SIDES:
-            entry, wanted_mode = name.there(side), mode.of(side)
-            late = mtime_ns is not None and not policy.same_time(entry.mtime_ns, mtime_ns, draft.rules)
-            if late or wanted_mode != entry.mode:
-                wanted_ns = mtime_ns if late and mtime_ns is not None else entry.mtime_ns
-                _set(draft, name, side, replace(entry, mode=wanted_mode, mtime_ns=wanted_ns))
+            entry = name.there(side)
+            wanted = properties.on(side, entry)
+            if mtime_ns is not None and not policy.same_time(entry.mtime_ns, mtime_ns, draft.rules):
+                wanted = replace(wanted, mtime_ns=mtime_ns)
+            if wanted is not entry:
+                _set(draft, name, side, wanted)
     return draft.agree(merged, name, known, unverified=unverified)
 
 
-def _merged_mode(draft: Draft, name: Name, base: Agreed | None) -> Mode | None:
-    """The mode of both sides; None where a person must choose. A choice made by policy is listed, but for a first
+def _merged_properties(draft: Draft, name: Name, base: Agreed | None) -> Properties | None:
+    """Mode and owner of both sides; None where a person must choose. A choice made by policy is listed, but for a first
     meeting: there it is not worth a word."""
     left, right = name.there(Side.LEFT), name.there(Side.RIGHT)
-    if left.mode == right.mode:
-        return Mode(left.mode, right.mode)
     chosen = draft.policy(name, Rule.PROPS_BOTH)
-    mode = policy.merge_mode(base, left, right, chosen, draft.rules)
-    if mode.conflict and mode.winner is None:
+    found = policy.merge_properties(base, left, right, chosen, draft.rules)
+    if found.undecided:
         return None
-    if mode.winner is not None and base is not None:
-        clashes.note(draft, name, Rule.PROPS_BOTH, chosen, mode.winner)
-    return mode
+    if found.winner is not None and base is not None:
+        clashes.note(draft, name, Rule.PROPS_BOTH, chosen, found.winner)
+    return found
 
 
 def _set(draft: Draft, name: Name, side: Side, entry: Entry) -> None:

@@ -178,10 +178,11 @@ class Change:
     mtime: bool
     mode: bool
     known: bytes | None
+    owner: bool = False
 
     @property
     def any(self) -> bool:
-        return self.content or self.mtime or self.mode
+        return self.content or self.mtime or self.mode or self.owner
 
 
 def on_both(ask: Callable[[Side], T]) -> tuple[T, T]:
@@ -223,15 +224,18 @@ def impossible_there(draft: Draft, name: Name, source: Side) -> bool:
 
 
 def carried(rules: Rules, source: Side, entry: Entry, present: Entry | None) -> Entry:
-    """The entry as it should stand on the other side: a mode that one of the sides cannot keep, or that is not to be
-    kept in step, is not carried. What is new there begins with the mode it is copied from, where that root has any."""
-    if entry.kind is Kind.LINK or rules.carries_modes():
+    """The entry as it should stand on the other side: a mode or owner that one of the sides cannot keep, or that is
+    not to be kept in step, is not carried. What is new there begins with the mode it is copied from, if any."""
+    if entry.kind is Kind.LINK:
         return entry
-    if present is not None and present.kind is entry.kind:
-        return replace(entry, mode=present.mode)
-    if rules.ability(source).mode:
-        return entry
-    return replace(entry, mode=0o755 if entry.kind is Kind.DIRECTORY else 0o644)
+    replaced = present if present is not None and present.kind is entry.kind else None
+    mode, owner = entry.mode, entry.owner
+    if not rules.carries_modes():
+        ordinary = 0o755 if entry.kind is Kind.DIRECTORY else 0o644
+        mode = replaced.mode if replaced else mode if rules.ability(source).mode else ordinary
+    if not rules.carries_owners():
+        owner = replaced.owner if replaced else None
+    return entry if (mode, owner) == (entry.mode, entry.owner) else replace(entry, mode=mode, owner=owner)
 
 
 def stamp_changed(name: Name, side: Side, base: Agreed) -> bool:
@@ -253,6 +257,15 @@ def mode_changed(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
     return entry.mode != base.entry(side).mode and entry.kind is not Kind.LINK and draft.rules.reads_mode(side)
 
 
+def owner_changed(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
+    """Whether a side's owner differs from the remembered one, where owners are kept in step. One that was not kept in
+    step before is compared with that of the other side."""
+    if not draft.rules.carries_owners():
+        return False
+    before = base.entry(side) if base.entry(side).owner is not None else name.entry(side.other)
+    return before is not None and not policy.same_owner(name.there(side), before)
+
+
 def change(draft: Draft, name: Name, side: Side, base: Agreed) -> Change:
     """What happened to one side of a verified pair. Stamps that differ without a difference in size are settled by
     reading: the status may have changed for a chmod, a restore or a hard link, the time for a touch.
@@ -261,16 +274,16 @@ def change(draft: Draft, name: Name, side: Side, base: Agreed) -> Change:
         Unknown: the content must be read first, or could not be.
     """
     entry, before = name.there(side), base.entry(side)
-    mode = mode_changed(draft, name, side, base)
+    mode, owner = mode_changed(draft, name, side, base), owner_changed(draft, name, side, base)
     if not stamp_changed(name, side, base) and not (entry.kind is Kind.FILE and suspect(draft, name, side)):
-        return Change(False, False, mode, before.content)
+        return Change(False, False, mode, before.content, owner)
     if entry.kind is not before.kind:
         return Change(True, False, False, None)
     mtime = entry.kind is Kind.FILE and entry.mtime_ns != before.mtime_ns
     if entry.kind is Kind.FILE and entry.size != before.size:
-        return Change(True, mtime, mode, None)
+        return Change(True, mtime, mode, None, owner)
     known = content(draft, name, side)
-    return Change(known != before.content, mtime, mode, known)
+    return Change(known != before.content, mtime, mode, known, owner)
 
 
 def touched(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
@@ -280,7 +293,8 @@ def touched(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
         Unknown: the content must be read first, or could not be.
     """
     if base.unverified:
-        return stamp_changed(name, side, base) or mode_changed(draft, name, side, base)
+        moded = mode_changed(draft, name, side, base) or owner_changed(draft, name, side, base)
+        return moded or stamp_changed(name, side, base)
     return change(draft, name, side, base).any
 
 

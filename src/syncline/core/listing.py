@@ -13,7 +13,7 @@ from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 
 from syncline.core.model import Agreed, BaseDirectory, Entry, Hold, Kind, Listing, Unagreed
 from syncline.core.record import CHECKSUM_BYTES as CHECKSUM_BYTES
-from syncline.core.record import RECORD, kinds
+from syncline.core.record import OWNED, OWNER, RECORD, kinds
 from syncline.core.record import same as same
 
 _FLAGS = struct.Struct("<B")
@@ -75,9 +75,11 @@ def pack(listing: Listing) -> bytes:
     parts = []
     for name in sorted(listing):
         entry = listing[name]
-        encoded = name.encode("utf-8", "surrogateescape")
+        encoded, kind = name.encode("utf-8", "surrogateescape"), int(entry.kind)
+        if entry.owner is not None:
+            encoded, kind = OWNER.pack(entry.owner) + encoded, kind | OWNED
         parts.append(
-            RECORD.pack(entry.kind, entry.mode, entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode, len(encoded))
+            RECORD.pack(kind, entry.mode, entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode, len(encoded))
         )
         parts.append(encoded)
     return b"".join(parts)
@@ -165,7 +167,7 @@ def with_contents(listing: Mapping[str, Entry], contents: Mapping[str, bytes]) -
 def _known(entry: Entry, content: bytes | None) -> Entry:
     if content is None or entry.content == content:
         return entry
-    return Entry(entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode, content)
+    return Entry(entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode, content, entry.owner)
 
 
 def _records(data: bytes) -> Iterator[tuple[str, Entry]]:
@@ -173,9 +175,14 @@ def _records(data: bytes) -> Iterator[tuple[str, Entry]]:
     while position < end:
         kind, mode, size, mtime_ns, ctime_ns, inode, length = RECORD.unpack_from(data, position)
         position += width
-        name = data[position : position + length].decode("utf-8", "surrogateescape")
-        position += length
-        yield name, Entry(_KINDS[kind], size, mtime_ns, mode, ctime_ns, inode)
+        end_of_name, owner = position + length, None
+        if kind & OWNED:
+            kind -= OWNED
+            (owner,) = OWNER.unpack_from(data, position)
+            position += OWNER.size
+        name = data[position:end_of_name].decode("utf-8", "surrogateescape")
+        position = end_of_name
+        yield name, Entry(_KINDS[kind], size, mtime_ns, mode, ctime_ns, inode, None, owner)
 
 
 def _flags(agreed: Agreed) -> int:

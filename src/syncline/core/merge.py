@@ -9,7 +9,6 @@ other name in `cells` (two ways) or `oneway` (mirror). Pure: contents that must 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from syncline.core import cells, clashes, names, oneway, policy, rot, undone
 from syncline.core.draft import Draft, Name, Unknown, carried, impossible_there, listed, names_in, spelling, touched
@@ -196,18 +195,19 @@ def _both_directories(draft: Draft, trees: Trees, merged: Merged, name: Name) ->
     left, right, base = name.there(Side.LEFT), name.there(Side.RIGHT), name.before(Kind.DIRECTORY)
     chosen = draft.policy(name, Rule.PROPS_BOTH)
     if draft.rules.extras is not None:
-        modes = policy.Mode(left.mode, carried(draft.rules, Side.LEFT, left, right).mode)
+        wanted = carried(draft.rules, Side.LEFT, left, right)
+        properties = policy.Properties(policy.Mode(left.mode, wanted.mode), policy.Owner(left.owner, wanted.owner))
     else:
-        modes = policy.merge_mode(base, left, right, chosen, draft.rules)
-    if modes.conflict and modes.winner is None:
+        properties = policy.merge_properties(base, left, right, chosen, draft.rules)
+    if properties.undecided:
         clashes.held(draft, merged, name, Rule.PROPS_BOTH)
         return Fate.LIVES
-    if modes.winner is not None and base is not None:
-        clashes.note(draft, name, Rule.PROPS_BOTH, chosen, modes.winner)
+    if properties.winner is not None and base is not None:
+        clashes.note(draft, name, Rule.PROPS_BOTH, chosen, properties.winner)
     for side, entry in ((Side.LEFT, left), (Side.RIGHT, right)):
-        if modes.of(side) != entry.mode:
-            reason = name.because(side.other, Why.PROPERTIES)
-            draft.want(name, side, Want(replace(entry, mode=modes.of(side)), reason))
+        levelled = properties.on(side, entry)
+        if levelled is not entry:
+            draft.want(name, side, Want(levelled, name.because(side.other, Why.PROPERTIES)))
     return draft.agree(merged, name, None)
 
 

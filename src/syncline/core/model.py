@@ -54,7 +54,8 @@ class Entry:
     `inode` and `ctime_ns` are 0 where the root does not keep them; they are never compared across sides.
     `mode` holds the permission bits only. A directory's size and times are 0: they are no property of it.
     `content` is a digest with its algorithm (see `syncline.core.listing`) for a file, the target's bytes for a link,
-    None where it is not known.
+    None where it is not known. `owner` is the user id and, in the lower 32 bits, the group id of a file or directory,
+    on roots that are to keep them; else None.
     """
 
     kind: Kind
@@ -64,6 +65,7 @@ class Entry:
     ctime_ns: int = 0
     inode: int = 0
     content: bytes | None = None
+    owner: int | None = None
 
 
 class Reason(StrEnum):

@@ -289,8 +289,11 @@ def _size_class(size: int) -> int:
     return (size // SMALL_STEP_BYTES).bit_length()
 
 
-def _stated(entry: Entry | None) -> tuple[int, int, int, int] | None:
-    return None if entry is None else (int(entry.kind), entry.size, entry.mtime_ns, entry.mode)
+def _stated(entry: Entry | None) -> tuple[int, ...] | None:
+    if entry is None:
+        return None
+    stated = (int(entry.kind), entry.size, entry.mtime_ns, entry.mode)
+    return stated if entry.owner is None else (*stated, entry.owner)
 
 
 def _seen(entry: Entry | None) -> tuple[object, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from syncline.core.model import Agreed, Conflict, Entry, MergeWith, Policy, RelPath, Rule, Side
@@ -44,6 +44,7 @@ class Ability:
     granularity_ns: int = 10_000_000
     names: NameRules = NameRules()
     exchange: bool = True
+    owner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,10 @@ class Rules:
     def carries_modes(self) -> bool:
         """Whether permissions are compared across, and set."""
         return self.modes and self.left.mode and self.right.mode
+
+    def carries_owners(self) -> bool:
+        """Whether owners are compared across, and set: both roots keep them, and are asked to."""
+        return self.left.owner and self.right.owner
 
     def fold(self) -> Callable[[str], str]:
         return folding(self.left.names, self.right.names)
@@ -134,6 +139,74 @@ class Mode:
         return self.left if side is Side.LEFT else self.right
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The owner both sides should have, as `Mode` is the mode; None where a root tells none."""
+
+    left: int | None
+    right: int | None
+    conflict: bool = False
+    winner: Side | None = None
+
+    def of(self, side: Side) -> int | None:
+        return self.left if side is Side.LEFT else self.right
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """What both sides should have besides content and time. Where policy decides both, the winner is the same."""
+
+    mode: Mode
+    owner: Owner
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a person must choose."""
+        return any(each.conflict and each.winner is None for each in (self.mode, self.owner))
+
+    @property
+    def winner(self) -> Side | None:
+        return self.mode.winner or self.owner.winner
+
+    def on(self, side: Side, entry: Entry) -> Entry:
+        """An entry of one side with what it should have."""
+        mode, owner = self.mode.of(side), self.owner.of(side)
+        return entry if (mode, owner) == (entry.mode, entry.owner) else replace(entry, mode=mode, owner=owner)
+
+
+def merge_properties(base: Agreed | None, left: Entry, right: Entry, policy: Policy, rules: Rules) -> Properties:
+    """Mode and owner of both sides, each merged by itself."""
+    return Properties(
+        merge_mode(base, left, right, policy, rules),
+        merge_owner(base, left, right, policy, rules),
+    )
+
+
+def merge_owner(base: Agreed | None, left: Entry, right: Entry, policy: Policy, rules: Rules) -> Owner:
+    """The owner of both sides, by the rule for modes. Where owners were not kept in step before, different ones are
+    levelled by `policy`, and nobody is told of a winner."""
+    if not rules.carries_owners() or left.owner == right.owner or left.owner is None or right.owner is None:
+        return Owner(left.owner, right.owner)
+    remembered = base is not None and base.left.owner is not None and base.right.owner is not None
+    if base is not None and remembered:
+        on_left, on_right = left.owner != base.left.owner, right.owner != base.right.owner
+        if not (on_left or on_right):
+            return Owner(left.owner, right.owner)
+        if not (on_left and on_right):
+            owner = left.owner if on_left else right.owner
+            return Owner(owner, owner)
+    if policy is Policy.HOLD:
+        return Owner(left.owner, right.owner, conflict=True)
+    side = _preferred(left, right, policy, rules)
+    owner = left.owner if side is Side.LEFT else right.owner
+    return Owner(owner, owner, conflict=True, winner=side) if base is None or remembered else Owner(owner, owner)
+
+
+def same_owner(one: Entry, other: Entry) -> bool:
+    """Whether two have the same owner, as far as that is known of both."""
+    return one.owner is None or other.owner is None or one.owner == other.owner
+
+
 def merge_mode(base: Agreed | None, left: Entry, right: Entry, policy: Policy, rules: Rules) -> Mode:
     """The mode of both sides: the one that changed, or by `policy` when both did.
 
@@ -152,10 +225,15 @@ def merge_mode(base: Agreed | None, left: Entry, right: Entry, policy: Policy, r
             return Mode(mode, mode)
     if policy is Policy.HOLD:
         return Mode(left.mode, right.mode, conflict=True)
-    later = rules.left.ctime and rules.right.ctime and right.ctime_ns > left.ctime_ns
-    side = Side.RIGHT if policy is Policy.RIGHT or (policy is Policy.NEWEST and later) else Side.LEFT
+    side = _preferred(left, right, policy, rules)
     mode = left.mode if side is Side.LEFT else right.mode
     return Mode(mode, mode, conflict=True, winner=side)
+
+
+def _preferred(left: Entry, right: Entry, policy: Policy, rules: Rules) -> Side:
+    """Whose property stands where both sides changed it."""
+    later = rules.left.ctime and rules.right.ctime and right.ctime_ns > left.ctime_ns
+    return Side.RIGHT if policy is Policy.RIGHT or (policy is Policy.NEWEST and later) else Side.LEFT
 
 
 def same_time(left_ns: int, right_ns: int, rules: Rules) -> bool:

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RECORD = struct.Struct("<BHQqqQH")
-"""kind, mode, size, mtime_ns, ctime_ns, inode, length of the name that follows."""
+"""kind, mode, size, mtime_ns, ctime_ns, inode, length of what follows: the name, behind its owner where one is kept."""
+
+OWNED = 0x80
+"""Added to the kind where an owner stands before the name."""
+
+OWNER = struct.Struct("<Q")
+"""User id and group id, four bytes each."""
 
 FILE, DIRECTORY, LINK, SPECIAL, UNKNOWN, MOUNT = 1, 2, 3, 4, 5, 6
 """What stands at a path; `syncline.core.model.Kind` gives these numbers their meaning."""
@@ -45,5 +51,9 @@ def kinds(payload: bytes) -> Iterator[tuple[str, int]]:
     while position < end:
         kind, _, _, _, _, _, length = RECORD.unpack_from(payload, position)
         position += width
-        yield payload[position : position + length].decode("utf-8", "surrogateescape"), kind
-        position += length
+        end_of_name = position + length
+        if kind & OWNED:
+            kind -= OWNED
+            position += OWNER.size
+        yield payload[position:end_of_name].decode("utf-8", "surrogateescape"), kind
+        position = end_of_name

@@ -10,7 +10,7 @@ from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from syncline.core import names
+from syncline.core import names, policy
 from syncline.core.model import (
     Action,
     Entry,
@@ -119,7 +119,7 @@ class BringBack:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Mode and time are set back."""
+    """Mode, owner and time are set back."""
 
     at: Place
     present: Entry
@@ -272,12 +272,12 @@ def inverse(change: Change, sight: Sight) -> Inverse:
         return _from_kept(at, was, was.entry, was.kept, now, sight)
     if now is None or became is None or not _only_properties(was, became):
         return BringBack(at, now, was.entry)
-    entry = replace(now, mode=was.entry.mode, mtime_ns=was.entry.mtime_ns)
+    entry = _as_it_was(now, was.entry)
     return Nothing(at) if entry == now else Reset(at, now, entry)
 
 
 def _only_properties(was: Was, became: Entry) -> bool:
-    """Whether a run changed nothing but mode and time, so that no content is at stake."""
+    """Whether a run changed nothing but mode, owner and time, so that no content is at stake."""
     return was.entry is not None and was.kept is None and not was.lost and was.entry.kind is became.kind
 
 
@@ -289,8 +289,14 @@ def _from_kept(at: Place, was: Was, entry: Entry, kept: Place, now: Entry | None
     if was.aside and not _same_version(entry, copy):
         told = f"its earlier version, the clash file {names.printable(kept.path)}, was changed since"
         return Stays(at, Reason.TARGET_CHANGED, told)
-    wanted = replace(copy, mode=entry.mode, mtime_ns=entry.mtime_ns, content=entry.content)
+    wanted = replace(_as_it_was(copy, entry), content=entry.content)
     return BringBack(at, now, wanted, kept, copy, was.aside)
+
+
+def _as_it_was(now: Entry, before: Entry) -> Entry:
+    """What stands somewhere, with the properties it had; its owner, where that is known of both."""
+    owner = now.owner if now.owner is None or before.owner is None else before.owner
+    return replace(now, mode=before.mode, mtime_ns=before.mtime_ns, owner=owner)
 
 
 def _was(step: Done) -> Was:
@@ -323,7 +329,7 @@ def _first(first: Was, later: Was) -> Was:
 
 def _alike(was: Entry, now: Entry) -> bool:
     """Whether a place looks as it did before the run; that it is not as the run left it is known."""
-    if was.kind is not now.kind or was.mode != now.mode:
+    if was.kind is not now.kind or was.mode != now.mode or not policy.same_owner(was, now):
         return False
     return was.kind is Kind.DIRECTORY or (
         was.size == now.size and (was.kind is Kind.LINK or was.mtime_ns == now.mtime_ns)

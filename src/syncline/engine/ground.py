@@ -279,4 +279,4 @@ def _inside(path: RelPath, relative: RelPath) -> RelPath:
 
 def _ability(root: Root) -> Ability:
     able = root.capabilities
-    return Ability(able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names)
+    return Ability(able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names, able.exchange, able.owner)

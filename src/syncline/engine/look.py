@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -33,7 +33,7 @@ from syncline.engine.world import Ask, World, check_stop
 from syncline.errors import PathError, RootLost
 from syncline.execute.remember import Clocks
 from syncline.fs.root import Root
-from syncline.jobs.kind import Job, disposal, keeps_modes, patterns
+from syncline.jobs.kind import Job, disposal, keeps_modes, keeps_owners, patterns
 from syncline.scanner.client import Observed
 from syncline.scanner.contents import read_contents
 from syncline.scanner.scan import Scan, Scanning
@@ -170,7 +170,7 @@ def _rules(
 
 def _ability(root: Root) -> Ability:
     able = root.capabilities
-    return Ability(able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names, able.exchange)
+    return Ability(able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names, able.exchange, able.owner)
 
 
 def accessible(
@@ -236,8 +236,16 @@ def _plan(
         agreed=counts.both,
         counts=counts,
         first=standing.first,
-        notes=standing.notes,
+        notes=(*standing.notes, *_unowned(job, world)),
     )
+
+
+def _unowned(job: Job, world: World) -> Iterator[str]:
+    """A sentence where a job is to keep owners in step and cannot."""
+    cannot = [job.kind.root_name(side) for side in SIDES if not world.roots[side].capabilities.owner]
+    if keeps_owners(job.settings) and cannot:
+        where = " and ".join(cannot)
+        yield f"owners are not kept in step: in {where} they are not kept, or this user may not set them (root may)"
 
 
 def _unseen(job: Job, world: World, scans: dict[Side, Scan]) -> list[Objection]:

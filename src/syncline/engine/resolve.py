@@ -251,17 +251,17 @@ def _of_properties(
     ground: Ground, conflict: Conflict, found: Found, keep: Keep
 ) -> tuple[list[Action], Kept, list[Found]]:
     if keep is Keep.BOTH:
-        told = f"{names.printable(conflict.path)}: one file cannot have two modes"
+        told = f"{names.printable(conflict.path)}: one file cannot have two modes or owners"
         raise UsageError(told, hint="say --keep left, --keep right or --keep newest")
     left, right = _there(found, Side.LEFT), _there(found, Side.RIGHT)
     said = Policy.NEWEST if keep is Keep.NEWEST else Policy(keep.value)
-    mode = policy.merge_mode(None, left, right, said, ground.rules)
-    side = mode.winner or Side.LEFT
+    properties = policy.merge_properties(None, left, right, said, ground.rules)
+    side = properties.winner or Side.LEFT
     because = Because(Why.CONFLICT, found.place(side), found.entries[side])
     other = _there(found, side.other)
-    wanted = replace(other, mode=mode.of(side.other))
+    wanted = properties.on(side.other, other)
     actions: list[Action] = [SetProperties(found.place(side.other), other, because, wanted, conflict.path)]
-    return actions if wanted.mode != other.mode else [], Kept(side.value), []
+    return actions if wanted is not other else [], Kept(side.value), []
 
 
 def _both(ground: Ground, conflict: Conflict, found: Found) -> tuple[list[Action], Kept, list[Found]]:
@@ -304,7 +304,7 @@ def _as_seen(seen: Entry | None, found: Entry | None) -> bool:
     if seen is None or found is None:
         return seen is None and found is None
     if seen.kind is Kind.DIRECTORY:
-        return found.kind is Kind.DIRECTORY and found.mode == seen.mode
+        return found.kind is Kind.DIRECTORY and found.mode == seen.mode and policy.same_owner(found, seen)
     return same_file(seen, found)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syncline.core.model import Side
 from syncline.errors import Interrupted
-from syncline.fs.probe import probe
+from syncline.fs.probe import owns, probe
 from syncline.fs.root import Root
 from syncline.store.db import Store
 from syncline.store.jobs import Job as Remembered
@@ -54,6 +54,8 @@ def take(world: World, sides: Iterable[Side]) -> None:
 
             root.trust(probe(root))
             tried.note(root, root.capabilities)
+        if root.capabilities.owner:
+            root.trust(replace(root.capabilities, owner=owns(root)))
 
 
 def recall(world: World) -> None:

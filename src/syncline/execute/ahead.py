@@ -94,10 +94,11 @@ def _read(data: bytes) -> dict[int, Staged]:
 def _plain(entry: Entry | None) -> tuple[object, ...] | None:
     if entry is None:
         return None
-    return int(entry.kind), entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode, entry.content
+    stamp = int(entry.kind), entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode
+    return *stamp, entry.content, entry.owner
 
 
-def _entry(row: tuple[int, int, int, int, int, int, bytes | None] | None) -> Entry | None:
+def _entry(row: tuple[int, int, int, int, int, int, bytes | None, int | None] | None) -> Entry | None:
     return None if row is None else Entry(_KINDS[row[0]], *row[1:])
 
 

@@ -70,6 +70,7 @@ def stage(site: Site, action: Action, own: Names) -> Iterator[int | Staged]:
                 own.new,
                 mtime_ns=action.entry.mtime_ns,
                 mode=action.entry.mode if root.capabilities.mode else None,
+                owner=action.entry.owner if root.capabilities.owner else None,
                 stop=site.stop,
             )
             for step in steps:
@@ -78,7 +79,7 @@ def stage(site: Site, action: Action, own: Names) -> Iterator[int | Staged]:
             target = site.roots[action.source.side].read_link(action.source.path)
             yield Staged(transfer.known(root.make_link(own.new, target), target))
         case MakeDirectory(expect=expect) if expect is not None:
-            yield Staged(root.make_directory(own.new, action.entry.mode | 0o700))
+            yield Staged(root.make_directory(own.new, action.entry.mode | 0o700, action.entry.owner))
         case _:
             yield Staged()
 
@@ -138,8 +139,9 @@ def _put(site: Site, action: PutFile | PutLink, own: Names, staged: Staged) -> R
     else:
         trashed = _displace(site, action, own, expect, staged.entry)
     if isinstance(action, PutFile) and staged.source is not None:
-        # A mode set since the plan was made was not carried: the planned one is remembered, and the next scan sees it.
-        site.results.note(action.source, transfer.with_mode(staged.source, action.source_entry.mode))
+        # A mode or owner set since the plan was made was not carried: the planned one is remembered, and the next scan
+        # sees it.
+        site.results.note(action.source, transfer.with_properties(staged.source, action.source_entry))
     elif isinstance(action, PutLink):
         seen = site.results.entries.get(action.source) or action.because.entry
         if seen is not None and action.source == action.because.place:
@@ -170,7 +172,7 @@ def _make_directory(site: Site, action: MakeDirectory, own: Names, staged: Stage
     root, at = site.roots[action.at.side], action.at
     expect = _expected(site, at, action.expect)
     if expect is None:
-        made = root.make_directory(at.path, action.entry.mode | 0o700)
+        made = root.make_directory(at.path, action.entry.mode | 0o700, action.entry.owner)
         site.results.note(at, made)
         return None
     assert staged.entry is not None
@@ -185,9 +187,10 @@ def _set_properties(site: Site, action: SetProperties) -> None:
     file = present.kind is Kind.FILE
     mtime_ns = action.entry.mtime_ns if file and action.entry.mtime_ns != present.mtime_ns else None
     mode = action.entry.mode if root.capabilities.mode and action.entry.mode != present.mode else None
+    owner = action.entry.owner if root.capabilities.owner and action.entry.owner != present.owner else None
     if file and not same_file(present, root.entry(at.path)):
         raise PathError(Reason.TARGET_CHANGED, at.path, "was changed after the plan was made; it is left as it is")
-    found = root.set_properties(at.path, expect=present, mtime_ns=mtime_ns, mode=mode)
+    found = root.set_properties(at.path, expect=present, mtime_ns=mtime_ns, mode=mode, owner=owner)
     site.results.note(at, transfer.known(found, present.content))
 
 

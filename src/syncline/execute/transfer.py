@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncline.core import listing, names
 from syncline.core.model import PRIVATE, Entry, Kind, Place, Reason, RelPath
@@ -60,6 +60,7 @@ def copy_file(
     *,
     mtime_ns: int,
     mode: int | None,
+    owner: int | None = None,
     stop: Callable[[], bool],
 ) -> Iterator[int | Copied]:
     """Copy and hash in one pass; yields the bytes copied so far, and last what was staged.
@@ -72,7 +73,8 @@ def copy_file(
     pause_s, seen = FIRST_PAUSE_S, expect
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            yield from _copy_once(source, place, seen, target, staged, mtime_ns if attempt == 1 else None, mode, stop)
+            times = mtime_ns if attempt == 1 else None
+            yield from _copy_once(source, place, seen, target, staged, times, mode, owner, stop)
             return
         except PathError as error:
             if error.reason not in (Reason.CHANGED_WHILE_COPIED, Reason.BUSY) or stop():
@@ -95,6 +97,7 @@ def _copy_once(
     staged: RelPath,
     mtime_ns: int | None,
     mode: int | None,
+    owner: int | None,
     stop: Callable[[], bool],
 ) -> Iterator[int | Copied]:
     reader = source.open(place.path)
@@ -118,7 +121,8 @@ def _copy_once(
             content = content_of(digest)
             if expect.content is not None and expect.content[:1] == content[:1] and expect.content != content:
                 raise PathError(Reason.CHANGED_WHILE_COPIED, place.path, "reads differently from a moment ago")
-            entry = writer.finish(mtime_ns=expect.mtime_ns if mtime_ns is None else mtime_ns, mode=mode)
+            time_ns = expect.mtime_ns if mtime_ns is None else mtime_ns
+            entry = writer.finish(mtime_ns=time_ns, mode=mode, owner=owner)
         except BaseException:
             writer.abandon()
             raise
@@ -131,14 +135,14 @@ def known(entry: Entry, content: bytes | None) -> Entry:
     """`entry` with this content."""
     if entry.content is content:
         return entry
-    return Entry(entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode, content)
+    return Entry(entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode, content, entry.owner)
 
 
-def with_mode(entry: Entry, mode: int) -> Entry:
-    """`entry` with this mode."""
-    if entry.mode == mode:
+def with_properties(entry: Entry, planned: Entry) -> Entry:
+    """`entry` with the mode and owner it was planned with."""
+    if (entry.mode, entry.owner) == (planned.mode, planned.owner):
         return entry
-    return Entry(entry.kind, entry.size, entry.mtime_ns, mode, entry.ctime_ns, entry.inode, entry.content)
+    return replace(entry, mode=planned.mode, owner=planned.owner)
 
 
 def publish(root: Root, staged: RelPath, path: RelPath, entry: Entry) -> Entry:
@@ -156,12 +160,13 @@ def settled(root: Root, path: RelPath, staged: Entry) -> Entry:
     If anything else differs already, somebody edited it: the staged values are kept, so that the next scan sees it.
     """
     found = root.entry(path)
-    if found is None or (found.kind, found.size, found.mtime_ns, found.mode, found.inode) != (
+    if found is None or (found.kind, found.size, found.mtime_ns, found.mode, found.inode, found.owner) != (
         staged.kind,
         staged.size,
         staged.mtime_ns,
         staged.mode,
         staged.inode,
+        staged.owner,
     ):
         return staged
     return known(found, staged.content)

@@ -27,6 +27,7 @@ from syncline.fs.entries import (
     as_planned,
     components,
     entry_of,
+    ids,
     link_text,
     may_have_holes,
     named,
@@ -36,6 +37,7 @@ from syncline.fs.errno_table import translated
 from syncline.fs.fallbacks import NO_LINKS
 from syncline.fs.probe import capabilities_of
 from syncline.fs.root import Capabilities, Outside, Space
+from syncline.fs.scan import owner_of
 from syncline.fs.streams import FileReader, FileWriter
 
 _SAFE = sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT"))
@@ -166,8 +168,8 @@ class PathRoot:
             where = self._free(path)
             fd = os.open(where, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o600)
 
-        def settle(fd: int, mtime_ns: int | None, mode: int | None) -> tuple[Entry, os.stat_result]:
-            self._set(where, os.fstat(fd), mtime_ns, mode)
+        def settle(fd: int, mtime_ns: int | None, mode: int | None, owner: int | None) -> tuple[Entry, os.stat_result]:
+            self._set(where, os.fstat(fd), mtime_ns, mode, owner)
             status = os.fstat(fd)
             return self._entry_of(status), status
 
@@ -186,11 +188,11 @@ class PathRoot:
             os.symlink(text, where)
             return self._entry_at(where)
 
-    def make_directory(self, path: RelPath, mode: int = 0o700) -> Entry:
+    def make_directory(self, path: RelPath, mode: int = 0o700, owner: int | None = None) -> Entry:
         with self._doing(path, "the directory could not be made", naming=True):
             where = self._free(path)
             os.mkdir(where, 0o700)
-            self._set(where, os.lstat(where), None, mode)
+            self._set(where, os.lstat(where), None, mode, owner)
             return self._entry_at(where)
 
     def rename(self, old: RelPath, new: RelPath) -> None:
@@ -233,13 +235,15 @@ class PathRoot:
                 raise PathError(Reason.UNREADABLE, new, "this file system cannot give a file a second name")
             os.link(self._there(old), self._free(new), follow_symlinks=False)
 
-    def set_properties(self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None) -> Entry:
-        with self._doing(path, "its times or mode could not be set"):
+    def set_properties(
+        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, owner: int | None = None
+    ) -> Entry:
+        with self._doing(path, "its owner, mode or times could not be set"):
             where = self._there(path)
             # RACE: by path, what was looked at may be another thing when it is set; worst case that gets the
-            # times and mode.
+            # owner, mode and times.
             as_planned(self._entry_at(where), expect, path)
-            self._set(where, os.lstat(where), mtime_ns, mode)
+            self._set(where, os.lstat(where), mtime_ns, mode, owner)
             return self._entry_at(where)
 
     def remove(self, path: RelPath) -> None:
@@ -355,9 +359,15 @@ class PathRoot:
         mode = entry.mode if self._capabilities.mode else _FIXED_MODES.get(entry.kind, 0)
         return but(entry, mode=mode, mtime_ns=_stepped(entry.mtime_ns, step_ns))
 
-    def _set(self, where: str, status: os.stat_result, mtime_ns: int | None, mode: int | None) -> None:
-        """Set times and mode; set-id and sticky bits stay as they are, the mode of a link as well."""
+    def _set(
+        self, where: str, status: os.stat_result, mtime_ns: int | None, mode: int | None, owner: int | None
+    ) -> None:
+        """Set owner, mode and times; set-id and sticky bits stay as they are, or as the system leaves them to a new
+        owner. A link has only times."""
         is_link = stat.S_ISLNK(status.st_mode)
+        if owner is not None and self._capabilities.owner and not is_link and owner != owner_of(status):
+            os.chown(where, *ids(owner), follow_symlinks=False)
+            status = os.lstat(where)
         if mode is not None and self._capabilities.mode and not is_link:
             os.chmod(where, stat.S_IMODE(status.st_mode) & ~PERMISSIONS | mode & PERMISSIONS)
         if mtime_ns is not None:

@@ -62,12 +62,21 @@ class Descent:
     taken for absent that was looked for through a held directory only.
     """
 
-    def __init__(self, root: int, device: int, *, stamps: bool, inodes: bool, beat: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        root: int,
+        device: int,
+        *,
+        stamps: bool,
+        inodes: bool,
+        owners: bool = False,
+        beat: Callable[[], object],
+    ) -> None:
         """`root` is a descriptor of the root, `device` its st_dev; `beat` is called again and again while it reads;
-        `stamps`, `inodes`: see `pack_directory`."""
+        `stamps`, `inodes`, `owners`: see `pack_directory`."""
         self._root = root
         self._device = device
-        self._stamps, self._inodes = stamps, inodes
+        self._stamps, self._inodes, self._owners = stamps, inodes, owners
         self._beat = beat
         self._held: list[tuple[str, int]] = []
 
@@ -83,7 +92,13 @@ class Descent:
         held = False
         try:
             found = pack_directory(
-                fd, self._device, stamps=self._stamps, inodes=self._inodes, at_top=not path, beat=self._beat
+                fd,
+                self._device,
+                stamps=self._stamps,
+                inodes=self._inodes,
+                owners=self._owners,
+                at_top=not path,
+                beat=self._beat,
             )
             held = bool(found[1])
         finally:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from syncline.core.model import PERMISSIONS, Entry, Kind, Reason
 from syncline.errors import PathError
 from syncline.fs.root import Capabilities
-from syncline.fs.scan import clamped
+from syncline.fs.scan import clamped, owner_of
 
 NO_SYMLINKS = "this file system cannot hold symbolic links"
 
@@ -54,9 +54,17 @@ def entry_of(status: os.stat_result, device: int, keeps: Capabilities) -> Entry:
         kind = Kind.MOUNT
     inode = status.st_ino if keeps.inode else 0
     if kind is not Kind.FILE and kind is not Kind.LINK:
-        return Entry(kind, mode=mode & PERMISSIONS, inode=inode)
+        owner = owner_of(status) if keeps.owner and kind is Kind.DIRECTORY else None
+        return Entry(kind, mode=mode & PERMISSIONS, inode=inode, owner=owner)
     ctime_ns = clamped(status.st_ctime_ns) if keeps.ctime else 0
-    return Entry(kind, status.st_size, clamped(status.st_mtime_ns), mode & PERMISSIONS, ctime_ns, inode)
+    owner = owner_of(status) if keeps.owner and kind is Kind.FILE else None
+    permissions = mode & PERMISSIONS
+    return Entry(kind, status.st_size, clamped(status.st_mtime_ns), permissions, ctime_ns, inode, owner=owner)
+
+
+def ids(owner: int) -> tuple[int, int]:
+    """The user id and the group id of an owner."""
+    return owner >> 32, owner & 0xFFFFFFFF
 
 
 def as_planned(found: Entry, expect: Entry, path: str) -> None:

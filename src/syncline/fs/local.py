@@ -24,6 +24,7 @@ from syncline.fs.entries import (
     as_planned,
     components,
     entry_of,
+    ids,
     link_text,
     may_have_holes,
     named,
@@ -31,7 +32,7 @@ from syncline.fs.entries import (
 )
 from syncline.fs.probe import HONEST_SYNC, capabilities_of
 from syncline.fs.root import Capabilities, Outside, Space
-from syncline.fs.scan import pack_directory
+from syncline.fs.scan import owner_of, pack_directory
 from syncline.fs.streams import FileReader, FileWriter
 
 _READ = os.O_RDONLY | flags.NOFOLLOW | flags.NONBLOCK | flags.CLOEXEC
@@ -128,7 +129,14 @@ class LocalRoot:
                 directory = self._directories.readable(names)
             except _ABSENT:
                 return None
-            return pack_directory(directory.fd, self._device, stamps=keeps.ctime, inodes=keeps.inode, at_top=not names)
+            return pack_directory(
+                directory.fd,
+                self._device,
+                stamps=keeps.ctime,
+                inodes=keeps.inode,
+                owners=keeps.owner,
+                at_top=not names,
+            )
 
     def outside(self) -> Outside | None:
         keeps = self._capabilities
@@ -136,7 +144,7 @@ class LocalRoot:
         def translated(error: OSError, path: RelPath) -> SynclineError:
             return self.translated(error, path, "the directory could not be read")
 
-        return Outside(self._fd, self._device, keeps.ctime, keeps.inode, translated, self._abandon)
+        return Outside(self._fd, self._device, keeps.ctime, keeps.inode, keeps.owner, translated, self._abandon)
 
     def names(self, path: RelPath) -> list[str]:
         names = components(path)
@@ -190,17 +198,18 @@ class LocalRoot:
             os.symlink(text, names[-1], dir_fd=above.fd)
             return self._entry_at(names[-1], above)
 
-    def make_directory(self, path: RelPath, mode: int = 0o700) -> Entry:
+    def make_directory(self, path: RelPath, mode: int = 0o700, owner: int | None = None) -> Entry:
         names = self._making(path)
         with self._changing(path, "the directory could not be made", naming=True):
             above = self._directories.reach(names[:-1])
             os.mkdir(names[-1], 0o700, dir_fd=above.fd)
-            if mode == 0o700 or not self._capabilities.mode:
+            keeps = self._capabilities
+            if (mode == 0o700 or not keeps.mode) and (owner is None or not keeps.owner):
                 return self._entry_at(names[-1], above)
-            # RACE: the name may be given to another directory here; worst case that one gets our mode.
+            # RACE: the name may be given to another directory here; worst case that one gets our mode and owner.
             fd = self._directories.open_at(names[-1], _READ | flags.DIRECTORY, above)
             try:
-                self._set(fd, os.fstat(fd), None, mode)
+                self._set(fd, os.fstat(fd), None, mode, owner)
                 return self._look(fd)
             finally:
                 os.close(fd)
@@ -253,9 +262,11 @@ class LocalRoot:
             source, target = self._directories.reach(olds[:-1]), self._directories.reach(news[:-1])
             os.link(olds[-1], news[-1], src_dir_fd=source.fd, dst_dir_fd=target.fd, follow_symlinks=False)
 
-    def set_properties(self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None) -> Entry:
+    def set_properties(
+        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, owner: int | None = None
+    ) -> Entry:
         names = named(path)
-        with self._changing(path, "its times or mode could not be set"):
+        with self._changing(path, "its owner, mode or times could not be set"):
             above = self._directories.reach(names[:-1])
             as_planned(self._entry_at(names[-1], above), expect, path)
             if expect.kind is Kind.LINK:
@@ -266,7 +277,7 @@ class LocalRoot:
             try:
                 status = os.fstat(fd)
                 as_planned(entry_of(status, self._device, self._capabilities), expect, path)
-                self._set(fd, status, mtime_ns, mode)
+                self._set(fd, status, mtime_ns, mode, owner)
                 return self._look(fd)
             finally:
                 os.close(fd)
@@ -353,8 +364,12 @@ class LocalRoot:
                 raise
         return self._directories.open_at(name, _LOOK, above)  # not to be read, but its owner may set its mode
 
-    def _settle(self, fd: int, mtime_ns: int | None, mode: int | None) -> tuple[Entry, os.stat_result]:
-        """Set times and mode of a file just made, which has no other mode bits yet."""
+    def _settle(
+        self, fd: int, mtime_ns: int | None, mode: int | None, owner: int | None
+    ) -> tuple[Entry, os.stat_result]:
+        """Set owner, mode and times of a file just made, which has no other mode bits yet."""
+        if owner is not None and self._capabilities.owner:
+            os.chown(fd, *ids(owner))
         if mode is not None and self._capabilities.mode:
             os.chmod(fd, mode & PERMISSIONS)
         if mtime_ns is not None:
@@ -362,8 +377,12 @@ class LocalRoot:
         status = os.fstat(fd)
         return self._entry_of(status), status
 
-    def _set(self, fd: int, status: os.stat_result, mtime_ns: int | None, mode: int | None) -> None:
-        """Set times and mode; set-id and sticky bits stay as they are."""
+    def _set(self, fd: int, status: os.stat_result, mtime_ns: int | None, mode: int | None, owner: int | None) -> None:
+        """Set owner, mode and times; set-id and sticky bits stay as they are, or as the system leaves them to a new
+        owner."""
+        if owner is not None and self._capabilities.owner and owner != owner_of(status):
+            fallbacks.by_descriptor(fd, lambda file: os.chown(file, *ids(owner)))
+            status = os.fstat(fd)
         if mode is not None and self._capabilities.mode:
             wanted = stat.S_IMODE(status.st_mode) & ~PERMISSIONS | mode & PERMISSIONS
             if wanted != stat.S_IMODE(status.st_mode):

@@ -67,6 +67,11 @@ _LONGEST_BYTES = (255, 143, 100)
 _WIDE = 200
 """So many characters of two bytes are more than 255 bytes, and are fewer than 255 characters."""
 
+_OWNED = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"})
+"""Types that keep the owner of each file by number."""
+
+_OTHER_OWNERS = (1 << 32 | 2, 3 << 32 | 1)
+
 _ODD_TIME_NS = 1_600_000_001_123_456_789
 _STEPS_NS = (2_000_000_000, 1_000_000_000)
 
@@ -84,6 +89,24 @@ def capabilities_of(path: str) -> Capabilities:
     if mount is None:
         return _ELSEWHERE.get(sys.platform, replace(_NETWORK, inode=True, ctime=True))
     return replace(_TABLE.get(mount.kind, _NETWORK), filesystem=mount.kind)
+
+
+def may_own(root: Root) -> bool:
+    """Whether this process may set owners and the file system keeps them, by its type; nothing is tried."""
+    return root.capabilities.filesystem in _OWNED and os.geteuid() == 0
+
+
+def owns(root: Root) -> bool:
+    """Whether owners can be set in a root that is taken to keep them, tried in its staging directory; only for a run
+    that holds its lock. Leaves nothing behind. Raises: PathError where not even a file can be made there."""
+    trial = join(STAGING, f"{_TRIAL}{os.getpid()}-owner")
+    if root.entry(trial) is not None:
+        root.remove(trial)  # a run of that number was killed
+    _put(root, trial, b"")
+    try:
+        return _works(lambda: _keeps_owners(root, trial))
+    finally:
+        root.remove(trial)
 
 
 def filesystem_id(path: str) -> str:
@@ -223,6 +246,16 @@ def _keeps_modes(root: Root, path: RelPath) -> bool:
     for mode in (0o640, 0o711, 0o600):
         entry = root.entry(path)
         if entry is None or root.set_properties(path, expect=entry, mtime_ns=None, mode=mode).mode != mode:
+            return False
+    return True
+
+
+def _keeps_owners(root: Root, path: RelPath) -> bool:
+    for owner in _OTHER_OWNERS:
+        entry = root.entry(path)
+        if entry is None:
+            return False
+        if root.set_properties(path, expect=entry, mtime_ns=None, mode=None, owner=owner).owner != owner:
             return False
     return True
 

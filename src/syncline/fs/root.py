@@ -25,7 +25,8 @@ class Capabilities:
     `inode`, `ctime`: stable over a remount and honest about changes. `mode`: permission bits are kept.
     `granularity_ns`: the step of its time stamps. `exchange`: two names can be swapped in one step.
     `no_replace`: a rename can refuse a taken name in one step. `hard_links`, `symlinks`: can be made. `holes`: what is
-    not written of a file takes no room, and it can be asked where that is.
+    not written of a file takes no room, and it can be asked where that is. `owner`: who owns files and directories is
+    kept, may be set, and is to be told.
     """
 
     inode: bool = True
@@ -39,6 +40,7 @@ class Capabilities:
     holes: bool = True
     names: NameRules = NameRules()
     filesystem: str = ""
+    owner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +53,15 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What another process needs to read a root: an open descriptor of it, its st_dev, and whether ctime and inode mean
-    something there. `translated` makes ours of an error that the process met at a path; `abandon` lets go of a root
-    whose file system does not answer, without asking that any more."""
+    """What another process needs to read a root: an open descriptor of it, its st_dev, whether ctime and inode mean
+    something there, and whether owners are to be told. `translated` makes ours of an error that the process met at a
+    path; `abandon` lets go of a root whose file system does not answer, without asking that any more."""
 
     fd: int
     device: int
     stamps: bool
     inodes: bool
+    owners: bool
     translated: Callable[[OSError, RelPath], SynclineError]
     abandon: Callable[[], None]
 
@@ -69,8 +72,8 @@ class Writer(Protocol):
     def write(self, data: bytes | memoryview) -> None:
         """Append all of `data`. Raises: PathError (no-space, unreadable ...)."""
 
-    def finish(self, *, mtime_ns: int | None, mode: int | None) -> Entry:
-        """Set times and mode by descriptor, close, and return the entry as it now stands. Raises: PathError."""
+    def finish(self, *, mtime_ns: int | None, mode: int | None, owner: int | None = None) -> Entry:
+        """Set owner, mode and times by descriptor, close, and return the entry as it now stands. Raises: PathError."""
 
     def abandon(self) -> None:
         """Close and remove the file; never raises."""
@@ -157,7 +160,7 @@ class Root(Protocol):
     def make_link(self, path: RelPath, target: bytes) -> Entry:
         """A new symbolic link. Raises: PathError (target-changed when the name is taken)."""
 
-    def make_directory(self, path: RelPath, mode: int = 0o700) -> Entry:
+    def make_directory(self, path: RelPath, mode: int = 0o700, owner: int | None = None) -> Entry:
         """A new directory. Raises: PathError (target-changed when the name is taken)."""
 
     def rename(self, old: RelPath, new: RelPath) -> None:
@@ -173,9 +176,12 @@ class Root(Protocol):
     def link(self, old: RelPath, new: RelPath) -> None:
         """A second name for a file. Only with `capabilities.hard_links`. Raises: PathError."""
 
-    def set_properties(self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None) -> Entry:
-        """Set times and mode by descriptor, after the descriptor's stat still shows `expect` (size, mtime, inode,
-        kind); the entry as it stands afterwards. Raises: PathError (target-changed)."""
+    def set_properties(
+        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, owner: int | None = None
+    ) -> Entry:
+        """Set owner, mode and times by descriptor, after the descriptor's stat still shows `expect` (size, mtime,
+        inode, kind); the entry as it stands afterwards. Set-id bits go where the system takes them from a new owner.
+        Raises: PathError (target-changed)."""
 
     def remove(self, path: RelPath) -> None:
         """Remove a file or a link. Raises: PathError (target-changed when it is not there)."""

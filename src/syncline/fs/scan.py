@@ -18,6 +18,8 @@ from syncline.core.record import (
     LINK,
     MARKER,
     MOUNT,
+    OWNED,
+    OWNER,
     PERMISSIONS,
     PRIVATE,
     RECORD,
@@ -31,15 +33,24 @@ if TYPE_CHECKING:
 
 _REGULAR, _DIRECTORY, _LINK = stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK
 _BEAT = 500
+_ID = 0xFFFFFFFF
 
 
 def pack_directory(
-    fd: int, device: int, *, stamps: bool, inodes: bool, at_top: bool, beat: Callable[[], object] | None = None
+    fd: int,
+    device: int,
+    *,
+    stamps: bool,
+    inodes: bool,
+    at_top: bool,
+    owners: bool = False,
+    beat: Callable[[], object] | None = None,
 ) -> tuple[bytes, list[str]]:
     """The packed listing of an open directory, and the names of the plain directories in it, both sorted by name.
 
     `device` is the st_dev of the root; a directory of another one is a mount. `stamps`, `inodes`: whether ctime and
-    inode mean something here (else 0). `at_top`: this directory is the root. `beat` is called every few names.
+    inode mean something here (else 0). `at_top`: this directory is the root. `owners`: those of files and directories
+    are told. `beat` is called every few names.
 
     A name that vanishes meanwhile is left out; one whose stat fails otherwise stands there as UNKNOWN.
 
@@ -75,12 +86,16 @@ def pack_directory(
                         continue
                 if kind == DIRECTORY:
                     directories.append(name)
+                    if owners:
+                        kind, encoded = DIRECTORY | OWNED, OWNER.pack(owner_of(status)) + encoded
                 append(pack(kind, mode & PERMISSIONS, 0, 0, 0, inode, len(encoded)) + encoded)
                 continue
             if name == PRIVATE and at_top:
                 continue
             if form == _REGULAR:
                 kind = FILE
+                if owners:
+                    kind, encoded = FILE | OWNED, OWNER.pack(owner_of(status)) + encoded
             elif form == _LINK:
                 kind = LINK
             else:
@@ -95,6 +110,11 @@ def pack_directory(
                 head = pack(kind, mode & PERMISSIONS, status.st_size, mtime_ns, ctime_ns, inode, len(encoded))
             append(head + encoded)
     return b"".join(parts), directories
+
+
+def owner_of(status: os.stat_result) -> int:
+    """User and group id as one number."""
+    return (status.st_uid & _ID) << 32 | status.st_gid & _ID
 
 
 def clamped(time_ns: int) -> int:

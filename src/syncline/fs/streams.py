@@ -131,7 +131,7 @@ class FileReader:
 class FileWriter:
     """A staged file being written.
 
-    `settle` sets times and mode and returns the entry; `discard` removes the name while it still is this file.
+    `settle` sets times, mode and owner and returns the entry; `discard` removes the name while it still is this file.
     Whatever fails, the file is removed: half a file never stays under its name. `holes`: what was read from a hole is
     not written.
     """
@@ -140,7 +140,7 @@ class FileWriter:
         self,
         fd: int,
         path: str,
-        settle: Callable[[int, int | None, int | None], tuple[Entry, os.stat_result]],
+        settle: Callable[[int, int | None, int | None, int | None], tuple[Entry, os.stat_result]],
         discard: Callable[[os.stat_result], None],
         translate: Translate,
         *,
@@ -184,11 +184,11 @@ class FileWriter:
             self.abandon()
             raise
 
-    def finish(self, *, mtime_ns: int | None, mode: int | None) -> Entry:
+    def finish(self, *, mtime_ns: int | None, mode: int | None, owner: int | None = None) -> Entry:
         try:
             if self._ends_in_hole:
                 os.ftruncate(self._fd, self._written)
-            entry, written = self._settle(self._fd, mtime_ns, mode)
+            entry, written = self._settle(self._fd, mtime_ns, mode, owner)
             if entry.size != self._written:
                 raise PathError(
                     Reason.UNREADABLE,

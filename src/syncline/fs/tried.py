@@ -30,12 +30,12 @@ def recall(root: Root) -> Capabilities:
     rules = found.get("names")
     if not _fits(found, known) or not isinstance(rules, dict) or not _fits(rules, known.names):
         return known
-    return replace(known, **{**found, "names": NameRules(**rules)})
+    return replace(known, **{**found, "names": NameRules(**rules), "owner": known.owner})
 
 
 def note(root: Root, found: Capabilities) -> None:
     """Keep what a trial found, if that is news. Only for a run that holds the lock. Raises: PathError."""
-    document = asdict(found)
+    document = asdict(replace(found, owner=False))  # that is no matter of the root alone
     if _read(root) == document:
         return
     with suppress(PathError):

@@ -132,6 +132,11 @@ def keeps_modes(settings: Settings) -> bool:
     return "mode" in settings.properties
 
 
+def keeps_owners(settings: Settings) -> bool:
+    """Whether the job is to keep owners in step, where its roots can."""
+    return "owner" in settings.properties
+
+
 def disposal(settings: Settings) -> Disposal:
     """How the job's removals are done."""
     return Disposal(settings.trash_max_size, settings.trash_replaced)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         device: int
         stamps: bool
         inodes: bool
+        owners: bool
         state: str | None
         side: str
         job: int
@@ -66,6 +67,7 @@ def _answered(request: Request, asking: int, telling: int) -> tuple[str, object]
         request["device"],
         stamps=request["stamps"],
         inodes=request["inodes"],
+        owners=request["owners"],
         beat=out.beat,
     )
     rules: list[scope.Rules] = []

@@ -203,6 +203,7 @@ def request(task: Task, side: Side, outside: Outside) -> Mapping[str, object]:
         "device": outside.device,
         "stamps": outside.stamps,
         "inodes": outside.inodes,
+        "owners": outside.owners,
         "state": task.base.store.address if known else None,
         "side": side.value,
         "job": task.base.key,

@@ -181,9 +181,9 @@ class GatedRoot:
         self._change("make-link", path, naming=True)
         return self._root.make_link(path, target)
 
-    def make_directory(self, path: RelPath, mode: int = 0o700) -> Entry:
+    def make_directory(self, path: RelPath, mode: int = 0o700, owner: int | None = None) -> Entry:
         self._change("make-directory", path, naming=True)
-        return self._root.make_directory(path, mode)
+        return self._root.make_directory(path, mode, owner)
 
     def rename(self, old: RelPath, new: RelPath) -> None:
         self._change("rename", new, old, naming=True)
@@ -205,9 +205,11 @@ class GatedRoot:
         self._change("link", new, old)
         self._root.link(old, new)
 
-    def set_properties(self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None) -> Entry:
+    def set_properties(
+        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, owner: int | None = None
+    ) -> Entry:
         self._change("set-properties", path)
-        return self._root.set_properties(path, expect=expect, mtime_ns=mtime_ns, mode=mode)
+        return self._root.set_properties(path, expect=expect, mtime_ns=mtime_ns, mode=mode, owner=owner)
 
     def remove(self, path: RelPath) -> None:
         self._change("remove", path)
@@ -285,9 +287,9 @@ class _GatedWriter:
         self._pass("write")
         self._writer.write(data[half:])
 
-    def finish(self, *, mtime_ns: int | None, mode: int | None) -> Entry:
+    def finish(self, *, mtime_ns: int | None, mode: int | None, owner: int | None = None) -> Entry:
         self._pass("finish")
-        return self._writer.finish(mtime_ns=mtime_ns, mode=mode)
+        return self._writer.finish(mtime_ns=mtime_ns, mode=mode, owner=owner)
 
     def abandon(self) -> None:
         if not self._gate.dead:
