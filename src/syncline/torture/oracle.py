@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -87,20 +86,22 @@ def nothing_lost(must: set[bytes], after: Sight, ledger: Ledger) -> None:
 
 
 def versions_kept(before: Sight, after: Sight, keep: int) -> None:
-    """Of each path there are still as many versions in the trash as there were, or as many as are to be kept."""
-    left = _versions(after)
-    for path, number in _versions(before).items():
-        if left[path] < min(number, keep):
-            raise Broken("what is to be kept is kept", f"{path!r}: {left[path]} versions of {number}, to keep: {keep}")
+    """Of the versions of each path that the trash held, as many as are to be kept are there still, or stand again."""
+    left, live = _versions(after), after.live("left") | after.live("right")
+    for path, versions in _versions(before).items():
+        now = len(versions & (left.get(path, set()) | live))
+        if now < min(len(versions), keep):
+            raise Broken("what is to be kept is kept", f"{path!r}: {now} versions of {len(versions)}, to keep: {keep}")
 
 
-def _versions(sight: Sight) -> Counter[str]:
-    """How many versions of each path the trash of both sides holds, but for second names of what still stands."""
-    top, live = f"{PRIVATE}/trash/", sight.live("left") | sight.live("right")
-    whole = [*sight.left.items(), *sight.right.items()]
-    old = [(where, node) for where, node in whole if where.startswith(top) and node.kind in ("file", "link")]
-    kept = [where for where, node in old if node.content not in live]
-    return Counter(re.sub(r"~\d+$", "", where.removeprefix(top).partition("/")[2]) for where in kept)
+def _versions(sight: Sight) -> dict[str, set[bytes]]:
+    """The different contents that the trash of both sides holds of each path."""
+    top, found = f"{PRIVATE}/trash/", dict[str, set[bytes]]()
+    for where, node in (*sight.left.items(), *sight.right.items()):
+        if where.startswith(top) and node.kind in ("file", "link"):
+            path = re.sub(r"~\d+$", "", where.removeprefix(top).partition("/")[2])
+            found.setdefault(path, set()).add(node.content)
+    return found
 
 
 def nothing_torn(after: Sight, ledger: Ledger) -> None:
