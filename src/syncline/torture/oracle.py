@@ -86,10 +86,10 @@ def nothing_lost(must: set[bytes], after: Sight, ledger: Ledger) -> None:
 
 
 def versions_kept(before: Sight, after: Sight, keep: int) -> None:
-    """Of the versions of each path that the trash held, as many as are to be kept are there still, or stand again."""
+    """Of each path the trash holds as many versions as it did, or as are to be kept; one that stands again counts."""
     left, live = _versions(after), after.live("left") | after.live("right")
     for path, versions in _versions(before).items():
-        now = len(versions & (left.get(path, set()) | live))
+        now = len(left.get(path, set()) | (versions & live))
         if now < min(len(versions), keep):
             raise Broken("what is to be kept is kept", f"{path!r}: {now} versions of {len(versions)}, to keep: {keep}")
 
