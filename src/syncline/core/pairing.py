@@ -286,9 +286,7 @@ class _Pairing:
             now = self._all.below[spot[0]][self._all.fold(spot[1])]
             if now in self.found.owner or not self._evidence(below, now):
                 continue
-            self._put(thing, spot)
-            self.found.moved.add(thing)
-            self._elsewhere[spot] = thing
+            self._move(thing, spot)
             self._descend(thing, spot)
             matched.add(thing)
         if matched:

@@ -50,20 +50,24 @@ def write_marker(root: Root, marker: Marker) -> None:
             root.make_directory(private)
     if root.entry(_STAGED) is not None:
         root.remove(_STAGED)
-    writer = root.create(_STAGED)
+    put_document(root, _STAGED, PATH, {"id": marker.id, "jobs": dict(marker.jobs)})
+
+
+def put_document(root: Root, staged: RelPath, path: RelPath, document: Mapping[str, object]) -> None:
+    """Put a document of ours in its place as JSON, durably, in one step; `staged` must be free. Raises: PathError."""
+    writer = root.create(staged)
     try:
-        document = {"id": marker.id, "jobs": dict(marker.jobs)}
         writer.write(json.dumps(document, indent=2, sort_keys=True).encode() + b"\n")
         writer.finish(mtime_ns=None, mode=None)
     except BaseException:
         writer.abandon()
         raise
-    root.flush([_STAGED])
-    if root.entry(PATH) is None:
-        root.rename(_STAGED, PATH)
+    root.flush([staged])
+    if root.entry(path) is None:
+        root.rename(staged, path)
     else:
-        root.replace(_STAGED, PATH)
-    root.flush([PATH])
+        root.replace(staged, path)
+    root.flush([path])
 
 
 def _parsed(data: bytes) -> Marker:

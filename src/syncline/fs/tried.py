@@ -14,6 +14,7 @@ from syncline.core.model import RelPath
 from syncline.core.names import NameRules
 from syncline.errors import PathError
 from syncline.fs.locking import DIRECTORY, STAGING
+from syncline.fs.marker import put_document
 from syncline.fs.root import Capabilities, Root
 
 PATH = RelPath(f"{DIRECTORY}/tried.json")
@@ -40,19 +41,7 @@ def note(root: Root, found: Capabilities) -> None:
         return
     with suppress(PathError):
         root.remove(_STAGED)
-    writer = root.create(_STAGED)
-    try:
-        writer.write(json.dumps(document, indent=2, sort_keys=True).encode() + b"\n")
-        writer.finish(mtime_ns=None, mode=None)
-    except BaseException:
-        writer.abandon()
-        raise
-    root.flush([_STAGED])
-    if root.entry(PATH) is None:
-        root.rename(_STAGED, PATH)
-    else:
-        root.replace(_STAGED, PATH)
-    root.flush([PATH])
+    put_document(root, _STAGED, PATH, document)
 
 
 def _read(root: Root) -> dict[str, Any] | None:
