@@ -8,7 +8,7 @@ import pytest
 
 from syncline.core import policy
 from syncline.core.model import Agreed, Entry, Kind, Policy, Side
-from syncline.core.policy import Ability, Mode
+from syncline.core.policy import Ability, Property
 from tests.core.trees import SECOND_NS, START_NS
 from tests.core.world import rules
 
@@ -71,35 +71,35 @@ def _base(left: int = 0o644, right: int = 0o644) -> Agreed:
 @pytest.mark.parametrize(
     ("base", "left", "right", "mode"),
     [
-        (_base(), 0o644, 0o644, Mode(0o644, 0o644)),
-        (_base(), 0o600, 0o644, Mode(0o600, 0o600)),
-        (_base(), 0o644, 0o600, Mode(0o600, 0o600)),
-        (_base(), 0o600, 0o600, Mode(0o600, 0o600)),
-        (_base(), 0o600, 0o755, Mode(0o600, 0o600, True, L)),
-        (None, 0o600, 0o755, Mode(0o600, 0o600, True, L)),
-        (_base(0o644, 0o600), 0o644, 0o600, Mode(0o644, 0o600)),
-        (_base(0o644, 0o600), 0o755, 0o600, Mode(0o755, 0o755)),
+        (_base(), 0o644, 0o644, Property(0o644, 0o644)),
+        (_base(), 0o600, 0o644, Property(0o600, 0o600)),
+        (_base(), 0o644, 0o600, Property(0o600, 0o600)),
+        (_base(), 0o600, 0o600, Property(0o600, 0o600)),
+        (_base(), 0o600, 0o755, Property(0o600, 0o600, True, L)),
+        (None, 0o600, 0o755, Property(0o600, 0o600, True, L)),
+        (_base(0o644, 0o600), 0o644, 0o600, Property(0o644, 0o600)),
+        (_base(0o644, 0o600), 0o755, 0o600, Property(0o755, 0o755)),
     ],
 )
-def test_a_mode_is_merged_with_what_was_agreed(base: Agreed | None, left: int, right: int, mode: Mode) -> None:
-    assert policy.merge_mode(base, _file(mode=left), _file(mode=right), Policy.NEWEST, rules()) == mode
+def test_a_mode_is_merged_with_what_was_agreed(base: Agreed | None, left: int, right: int, mode: Property) -> None:
+    assert policy.merge_property("mode", base, _file(mode=left), _file(mode=right), Policy.NEWEST, rules()) == mode
 
 
 def test_the_later_change_of_status_wins_where_both_roots_keep_it() -> None:
     left, right = _file(mode=0o600, ctime_ns=5), _file(mode=0o755, ctime_ns=6)
-    assert policy.merge_mode(None, left, right, Policy.NEWEST, rules()).winner is R
-    assert policy.merge_mode(None, replace(left, ctime_ns=7), right, Policy.NEWEST, rules()).winner is L
-    assert policy.merge_mode(None, left, right, Policy.NEWEST, rules(left=Ability(ctime=False))).winner is L
-    assert policy.merge_mode(None, left, right, Policy.LEFT, rules()).winner is L
-    assert policy.merge_mode(None, right, left, Policy.RIGHT, rules()).winner is R
-    assert policy.merge_mode(None, left, right, Policy.HOLD, rules()) == Mode(0o600, 0o755, True, None)
+    assert policy.merge_property("mode", None, left, right, Policy.NEWEST, rules()).winner is R
+    assert policy.merge_property("mode", None, replace(left, ctime_ns=7), right, Policy.NEWEST, rules()).winner is L
+    assert policy.merge_property("mode", None, left, right, Policy.NEWEST, rules(left=Ability(ctime=False))).winner is L
+    assert policy.merge_property("mode", None, left, right, Policy.LEFT, rules()).winner is L
+    assert policy.merge_property("mode", None, right, left, Policy.RIGHT, rules()).winner is R
+    assert policy.merge_property("mode", None, left, right, Policy.HOLD, rules()) == Property(0o600, 0o755, True, None)
 
 
 def test_a_root_without_modes_has_no_say() -> None:
-    found = policy.merge_mode(
-        _base(), _file(mode=0o600), _file(mode=0o777), Policy.HOLD, rules(right=Ability(mode=False))
+    found = policy.merge_property(
+        "mode", _base(), _file(mode=0o600), _file(mode=0o777), Policy.HOLD, rules(right=Ability(mode=False))
     )
-    assert found == Mode(0o600, 0o777)
+    assert found == Property(0o600, 0o777)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,8 @@ from syncline.core.draft import (
     change,
     content,
     equal,
-    mode_changed,
     on_both,
-    owner_changed,
+    properties_changed,
     stamp_changed,
     suspect,
     taken_for_equal,
@@ -74,7 +73,7 @@ def _unverified(draft: Draft, merged: Merged, name: Name, base: Agreed) -> Fate:
     """A pair taken for equal unread: before one side is first replaced, both are read. What differs then was never
     known to be the same file, so it is as if both sides had just created it."""
     if not any(stamp_changed(name, side, base) or suspect(draft, name, side) for side in SIDES):
-        if any(mode_changed(draft, name, side, base) or owner_changed(draft, name, side, base) for side in SIDES):
+        if any(properties_changed(draft, name, side, base) for side in SIDES):
             return _level(draft, merged, name, base, None, None, unverified=True)
         return draft.agree(merged, name, None, unverified=True)
     if equal(draft, name):
@@ -110,7 +109,7 @@ def _changed_both(draft: Draft, merged: Merged, name: Name, base: Agreed) -> Fat
 
 
 def _edited(draft: Draft, merged: Merged, name: Name, base: Agreed, source: Side) -> Fate:
-    """The content changed on one side only: it goes across; a changed mode or owner of the other side comes back."""
+    """The content changed on one side only: it goes across; properties that the other side changed come back."""
     entry, present = name.there(source), name.there(source.other)
     if not (entry.kind is present.kind is Kind.FILE):
         why = Why.CHANGED if entry.kind is present.kind else Why.TYPE_CHANGE
@@ -127,7 +126,7 @@ def _edited(draft: Draft, merged: Merged, name: Name, base: Agreed, source: Side
 
 
 def _properties(draft: Draft, merged: Merged, name: Name, base: Agreed, on_left: Change, on_right: Change) -> Fate:
-    """No content changed: the newest changed time wins silently, mode and owner are merged."""
+    """No content changed: the newest changed time wins silently, the other properties are merged."""
     if not (on_left.any or on_right.any):
         return draft.agree(merged, name, on_left.known)
     times = [name.there(side).mtime_ns for side, on in zip(SIDES, (on_left, on_right), strict=True) if on.mtime]
@@ -135,7 +134,7 @@ def _properties(draft: Draft, merged: Merged, name: Name, base: Agreed, on_left:
 
 
 def adopt(draft: Draft, merged: Merged, name: Name, known: bytes | None, *, unverified: bool = False) -> Fate:
-    """Equal bytes: the newest time, mode and owner by the rule for properties."""
+    """Equal bytes: the newest time, all else by the rule for properties."""
     newest = max(name.there(Side.LEFT).mtime_ns, name.there(Side.RIGHT).mtime_ns)
     return _level(draft, merged, name, name.before(Kind.FILE), newest, known, unverified=unverified)
 
@@ -166,7 +165,7 @@ def _level(
 
 
 def _merged_properties(draft: Draft, name: Name, base: Agreed | None) -> Properties | None:
-    """Mode and owner of both sides; None where a person must choose. A choice made by policy is listed, but for a first
+    """The properties of both sides; None where a person must choose. A choice made by policy is listed, but for a first
     meeting: there it is not worth a word."""
     left, right = name.there(Side.LEFT), name.there(Side.RIGHT)
     chosen = draft.policy(name, Rule.PROPS_BOTH)

@@ -6,7 +6,7 @@ What happened on a side is told by comparing that side with its own remembered e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from syncline.core import names, policy
@@ -176,13 +176,12 @@ class Change:
 
     content: bool
     mtime: bool
-    mode: bool
+    properties: bool
     known: bytes | None
-    owner: bool = False
 
     @property
     def any(self) -> bool:
-        return self.content or self.mtime or self.mode or self.owner
+        return self.content or self.mtime or self.properties
 
 
 def on_both(ask: Callable[[Side], T]) -> tuple[T, T]:
@@ -224,18 +223,17 @@ def impossible_there(draft: Draft, name: Name, source: Side) -> bool:
 
 
 def carried(rules: Rules, source: Side, entry: Entry, present: Entry | None) -> Entry:
-    """The entry as it should stand on the other side: a mode or owner that one of the sides cannot keep, or that is
-    not to be kept in step, is not carried. What is new there begins with the mode it is copied from, if any."""
+    """The entry as it should stand on the other side: a property that one of the sides cannot keep, or that is not to
+    be kept in step, is not carried. What is new there begins with the mode it is copied from, if any."""
     if entry.kind is Kind.LINK:
         return entry
     replaced = present if present is not None and present.kind is entry.kind else None
-    mode, owner = entry.mode, entry.owner
-    if not rules.carries_modes():
+    left_out = [each for each in policy.MERGED if not rules.carries(each)]
+    values = {each: getattr(replaced, each) if replaced else None for each in left_out}
+    if replaced is None and "mode" in values:
         ordinary = 0o755 if entry.kind is Kind.DIRECTORY else 0o644
-        mode = replaced.mode if replaced else mode if rules.ability(source).mode else ordinary
-    if not rules.carries_owners():
-        owner = replaced.owner if replaced else None
-    return entry if (mode, owner) == (entry.mode, entry.owner) else replace(entry, mode=mode, owner=owner)
+        values["mode"] = entry.mode if rules.ability(source).mode else ordinary
+    return policy.with_properties(entry, values)
 
 
 def stamp_changed(name: Name, side: Side, base: Agreed) -> bool:
@@ -251,19 +249,18 @@ def stamp_changed(name: Name, side: Side, base: Agreed) -> bool:
     )
 
 
-def mode_changed(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
-    """Whether a side's permissions differ from the remembered ones, where they mean something."""
-    entry = name.there(side)
-    return entry.mode != base.entry(side).mode and entry.kind is not Kind.LINK and draft.rules.reads_mode(side)
-
-
-def owner_changed(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
-    """Whether a side's owner differs from the remembered one, where owners are kept in step. One that was not kept in
-    step before is compared with that of the other side."""
-    if not draft.rules.carries_owners():
+def properties_changed(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
+    """Whether a property of a side, its time apart, differs from the remembered one, where it means something. One that
+    was not kept in step before is compared with that of the other side."""
+    entry, before, there = name.there(side), base.entry(side), name.entry(side.other)
+    if entry.kind is Kind.LINK:
         return False
-    before = base.entry(side) if base.entry(side).owner is not None else name.entry(side.other)
-    return before is not None and not policy.same_owner(name.there(side), before)
+    for each in policy.MERGED:
+        if draft.rules.reads(each, side):
+            known = before if getattr(before, each) is not None else there
+            if known is not None and not policy.same_property(each, entry, known):
+                return True
+    return False
 
 
 def change(draft: Draft, name: Name, side: Side, base: Agreed) -> Change:
@@ -274,16 +271,16 @@ def change(draft: Draft, name: Name, side: Side, base: Agreed) -> Change:
         Unknown: the content must be read first, or could not be.
     """
     entry, before = name.there(side), base.entry(side)
-    mode, owner = mode_changed(draft, name, side, base), owner_changed(draft, name, side, base)
+    properties = properties_changed(draft, name, side, base)
     if not stamp_changed(name, side, base) and not (entry.kind is Kind.FILE and suspect(draft, name, side)):
-        return Change(False, False, mode, before.content, owner)
+        return Change(False, False, properties, before.content)
     if entry.kind is not before.kind:
         return Change(True, False, False, None)
     mtime = entry.kind is Kind.FILE and entry.mtime_ns != before.mtime_ns
     if entry.kind is Kind.FILE and entry.size != before.size:
-        return Change(True, mtime, mode, None, owner)
+        return Change(True, mtime, properties, None)
     known = content(draft, name, side)
-    return Change(known != before.content, mtime, mode, known, owner)
+    return Change(known != before.content, mtime, properties, known)
 
 
 def touched(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
@@ -293,8 +290,7 @@ def touched(draft: Draft, name: Name, side: Side, base: Agreed) -> bool:
         Unknown: the content must be read first, or could not be.
     """
     if base.unverified:
-        moded = mode_changed(draft, name, side, base) or owner_changed(draft, name, side, base)
-        return moded or stamp_changed(name, side, base)
+        return properties_changed(draft, name, side, base) or stamp_changed(name, side, base)
     return change(draft, name, side, base).any
 
 

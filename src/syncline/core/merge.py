@@ -195,8 +195,8 @@ def _both_directories(draft: Draft, trees: Trees, merged: Merged, name: Name) ->
     left, right, base = name.there(Side.LEFT), name.there(Side.RIGHT), name.before(Kind.DIRECTORY)
     chosen = draft.policy(name, Rule.PROPS_BOTH)
     if draft.rules.extras is not None:
-        wanted = carried(draft.rules, Side.LEFT, left, right)
-        properties = policy.Properties(policy.Mode(left.mode, wanted.mode), policy.Owner(left.owner, wanted.owner))
+        wanted = policy.properties_of(carried(draft.rules, Side.LEFT, left, right))
+        properties = policy.Properties({each: policy.Property(getattr(left, each), wanted[each]) for each in wanted})
     else:
         properties = policy.merge_properties(base, left, right, chosen, draft.rules)
     if properties.undecided:

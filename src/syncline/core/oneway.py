@@ -16,9 +16,8 @@ from syncline.core.draft import (
     change,
     content,
     equal,
-    mode_changed,
     on_both,
-    owner_changed,
+    properties_changed,
     stamp_changed,
     suspect,
     taken_for_equal,
@@ -76,7 +75,7 @@ def missing(name: Name) -> Because:
 def _unverified(draft: Draft, merged: Merged, name: Name, base: Agreed) -> Fate:
     """A pair taken for equal unread: both are read before the target is first replaced."""
     if not any(stamp_changed(name, side, base) or suspect(draft, name, side) for side in SIDES):
-        if any(mode_changed(draft, name, side, base) or owner_changed(draft, name, side, base) for side in SIDES):
+        if any(properties_changed(draft, name, side, base) for side in SIDES):
             return level(draft, merged, name, None, unverified=True)
         return draft.agree(merged, name, None, unverified=True)
     at_source = stamp_changed(name, Side.LEFT, base) or not stamp_changed(name, Side.RIGHT, base)
@@ -95,13 +94,12 @@ def _compared(draft: Draft, merged: Merged, name: Name, changed: Side, *, supers
 
 
 def level(draft: Draft, merged: Merged, name: Name, known: bytes | None, *, unverified: bool = False) -> Fate:
-    """Give the target time, mode and owner of the source; the content already is the same. A link has none."""
+    """Give the target the properties of the source; the content already is the same. A link has none."""
     source, target = name.there(Side.LEFT), name.there(Side.RIGHT)
     if source.kind is Kind.FILE:
-        wanted = carried(draft.rules, Side.LEFT, source, target)
-        late = not policy.same_time(target.mtime_ns, source.mtime_ns, draft.rules)
-        if late or (wanted.mode, wanted.owner) != (target.mode, target.owner):
-            mtime_ns = source.mtime_ns if late else target.mtime_ns
-            level = replace(target, mode=wanted.mode, owner=wanted.owner, mtime_ns=mtime_ns)
-            draft.want(name, Side.RIGHT, Want(level, name.because(Side.LEFT, Why.PROPERTIES)))
+        wanted = policy.with_properties(target, policy.properties_of(carried(draft.rules, Side.LEFT, source, target)))
+        if not policy.same_time(target.mtime_ns, source.mtime_ns, draft.rules):
+            wanted = replace(wanted, mtime_ns=source.mtime_ns)
+        if wanted is not target:
+            draft.want(name, Side.RIGHT, Want(wanted, name.because(Side.LEFT, Why.PROPERTIES)))
     return draft.agree(merged, name, known, unverified=unverified)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any, Final
 
 from syncline.core.model import Agreed, Conflict, Entry, MergeWith, Policy, RelPath, Rule, Side
 from syncline.core.names import NameRules, folding
@@ -16,6 +17,9 @@ EARLIEST_NS = 315_532_800 * 1_000_000_000
 """1980-01-01 UTC, the first time FAT can express; anything earlier is implausible."""
 
 DAY_NS = 86_400 * 1_000_000_000
+
+MERGED: Final = ("mode", "owner")
+"""The properties that are merged each by itself, as `Entry` and `Ability` call them. The time goes with the content."""
 
 
 class Extras(StrEnum):
@@ -77,17 +81,13 @@ class Rules:
     def ability(self, side: Side) -> Ability:
         return self.left if side is Side.LEFT else self.right
 
-    def reads_mode(self, side: Side) -> bool:
-        """Whether the permissions that one root shows mean something."""
-        return self.modes and self.ability(side).mode
+    def reads(self, name: str, side: Side) -> bool:
+        """Whether what one root shows of a property means something."""
+        return self.modes and self.ability(side).mode if name == "mode" else self.carries(name)
 
-    def carries_modes(self) -> bool:
-        """Whether permissions are compared across, and set."""
-        return self.modes and self.left.mode and self.right.mode
-
-    def carries_owners(self) -> bool:
-        """Whether owners are compared across, and set: both roots keep them, and are asked to."""
-        return self.left.owner and self.right.owner
+    def carries(self, name: str) -> bool:
+        """Whether a property is compared across, and set: both roots keep it, and are asked to."""
+        return getattr(self.left, name) and getattr(self.right, name) and (self.modes or name != "mode")
 
     def fold(self) -> Callable[[str], str]:
         return folding(self.left.names, self.right.names)
@@ -127,107 +127,92 @@ def winner(policy: Policy, left: Entry, right: Entry, rules: Rules) -> Side | No
 
 
 @dataclass(frozen=True, slots=True)
-class Mode:
-    """The permission bits both sides should have, or that they disagree and nobody decided."""
+class Property:
+    """What both sides should have of one property, or that they disagree and nobody decided. None where a root tells
+    none."""
 
-    left: int
-    right: int
+    left: int | bytes | None
+    right: int | bytes | None
     conflict: bool = False
     winner: Side | None = None
 
-    def of(self, side: Side) -> int:
-        return self.left if side is Side.LEFT else self.right
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The owner both sides should have, as `Mode` is the mode; None where a root tells none."""
-
-    left: int | None
-    right: int | None
-    conflict: bool = False
-    winner: Side | None = None
-
-    def of(self, side: Side) -> int | None:
+    def of(self, side: Side) -> int | bytes | None:
         return self.left if side is Side.LEFT else self.right
 
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """What both sides should have besides content and time. Where policy decides both, the winner is the same."""
+    """What both sides should have besides content and time, by the name of the property. Where policy decides more than
+    one, the winner is the same."""
 
-    mode: Mode
-    owner: Owner
+    each: Mapping[str, Property]
 
     @property
     def undecided(self) -> bool:
         """Whether a person must choose."""
-        return any(each.conflict and each.winner is None for each in (self.mode, self.owner))
+        return any(found.conflict and found.winner is None for found in self.each.values())
 
     @property
     def winner(self) -> Side | None:
-        return self.mode.winner or self.owner.winner
+        return next((found.winner for found in self.each.values() if found.winner is not None), None)
 
     def on(self, side: Side, entry: Entry) -> Entry:
         """An entry of one side with what it should have."""
-        mode, owner = self.mode.of(side), self.owner.of(side)
-        return entry if (mode, owner) == (entry.mode, entry.owner) else replace(entry, mode=mode, owner=owner)
+        return with_properties(entry, {name: found.of(side) for name, found in self.each.items()})
+
+
+def with_properties(entry: Entry, values: Mapping[str, int | bytes | None]) -> Entry:
+    """`entry` with these properties; the very same where it has them."""
+    changes: dict[str, Any] = {name: value for name, value in values.items() if value != getattr(entry, name)}
+    return replace(entry, **changes) if changes else entry
+
+
+def properties_of(entry: Entry) -> dict[str, int | bytes | None]:
+    """The properties of an entry, as far as they are told."""
+    return {name: value for name in MERGED if (value := getattr(entry, name)) is not None}
+
+
+def same_property(name: str, one: Entry, other: Entry) -> bool:
+    """Whether two have the same of one property, as far as that is known of both."""
+    value, another = getattr(one, name), getattr(other, name)
+    return value is None or another is None or value == another
+
+
+def same_properties(one: Entry, other: Entry, *, mode: bool = True) -> bool:
+    """Whether two have the same of every property but the time, as far as that is known; `mode`: of that one, too."""
+    return all(same_property(name, one, other) for name in MERGED if mode or name != "mode")
 
 
 def merge_properties(base: Agreed | None, left: Entry, right: Entry, policy: Policy, rules: Rules) -> Properties:
-    """Mode and owner of both sides, each merged by itself."""
-    return Properties(
-        merge_mode(base, left, right, policy, rules),
-        merge_owner(base, left, right, policy, rules),
-    )
+    """The properties of both sides, each merged by itself."""
+    return Properties({name: merge_property(name, base, left, right, policy, rules) for name in MERGED})
 
 
-def merge_owner(base: Agreed | None, left: Entry, right: Entry, policy: Policy, rules: Rules) -> Owner:
-    """The owner of both sides, by the rule for modes. Where owners were not kept in step before, different ones are
-    levelled by `policy`, and nobody is told of a winner."""
-    if not rules.carries_owners() or left.owner == right.owner or left.owner is None or right.owner is None:
-        return Owner(left.owner, right.owner)
-    remembered = base is not None and base.left.owner is not None and base.right.owner is not None
-    if base is not None and remembered:
-        on_left, on_right = left.owner != base.left.owner, right.owner != base.right.owner
-        if not (on_left or on_right):
-            return Owner(left.owner, right.owner)
-        if not (on_left and on_right):
-            owner = left.owner if on_left else right.owner
-            return Owner(owner, owner)
-    if policy is Policy.HOLD:
-        return Owner(left.owner, right.owner, conflict=True)
-    side = _preferred(left, right, policy, rules)
-    owner = left.owner if side is Side.LEFT else right.owner
-    return Owner(owner, owner, conflict=True, winner=side) if base is None or remembered else Owner(owner, owner)
+def merge_property(name: str, base: Agreed | None, left: Entry, right: Entry, policy: Policy, rules: Rules) -> Property:
+    """One property of both sides: the one that changed, or by `policy` when both did.
 
-
-def same_owner(one: Entry, other: Entry) -> bool:
-    """Whether two have the same owner, as far as that is known of both."""
-    return one.owner is None or other.owner is None or one.owner == other.owner
-
-
-def merge_mode(base: Agreed | None, left: Entry, right: Entry, policy: Policy, rules: Rules) -> Mode:
-    """The mode of both sides: the one that changed, or by `policy` when both did.
-
-    What a root cannot keep is never read from it: its mode does not count, and none is set there. So it is where modes
-    are not to be kept in step.
-    `newest` means the later change of status where both roots keep it, else left.
+    What a root cannot keep is never read from it: its own does not count, and none is set there. So it is where the
+    property is not to be kept in step. Where it was not kept before, different ones are levelled by `policy`, and
+    nobody is told of a winner. `newest` means the later change of status where both roots keep it, else left.
     """
-    if left.mode == right.mode or not rules.carries_modes():
-        return Mode(left.mode, right.mode)
-    if base is not None:
-        on_left, on_right = left.mode != base.left.mode, right.mode != base.right.mode
+    one, other = getattr(left, name), getattr(right, name)
+    if one == other or one is None or other is None or not rules.carries(name):
+        return Property(one, other)
+    before = None if base is None else (getattr(base.left, name), getattr(base.right, name))
+    remembered = before is not None and None not in before
+    if before is not None and remembered:
+        on_left, on_right = one != before[0], other != before[1]
         if not (on_left or on_right):
-            return Mode(left.mode, right.mode)
+            return Property(one, other)
         if not (on_left and on_right):
-            mode = left.mode if on_left else right.mode
-            return Mode(mode, mode)
+            changed = one if on_left else other
+            return Property(changed, changed)
     if policy is Policy.HOLD:
-        return Mode(left.mode, right.mode, conflict=True)
+        return Property(one, other, conflict=True)
     side = _preferred(left, right, policy, rules)
-    mode = left.mode if side is Side.LEFT else right.mode
-    return Mode(mode, mode, conflict=True, winner=side)
+    chosen = one if side is Side.LEFT else other
+    told = base is None or remembered
+    return Property(chosen, chosen, conflict=True, winner=side) if told else Property(chosen, chosen)
 
 
 def _preferred(left: Entry, right: Entry, policy: Policy, rules: Rules) -> Side:

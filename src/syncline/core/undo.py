@@ -119,7 +119,7 @@ class BringBack:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Mode, owner and time are set back."""
+    """The properties are set back."""
 
     at: Place
     present: Entry
@@ -277,7 +277,7 @@ def inverse(change: Change, sight: Sight) -> Inverse:
 
 
 def _only_properties(was: Was, became: Entry) -> bool:
-    """Whether a run changed nothing but mode, owner and time, so that no content is at stake."""
+    """Whether a run changed nothing but properties, so that no content is at stake."""
     return was.entry is not None and was.kept is None and not was.lost and was.entry.kind is became.kind
 
 
@@ -294,9 +294,10 @@ def _from_kept(at: Place, was: Was, entry: Entry, kept: Place, now: Entry | None
 
 
 def _as_it_was(now: Entry, before: Entry) -> Entry:
-    """What stands somewhere, with the properties it had; its owner, where that is known of both."""
-    owner = now.owner if now.owner is None or before.owner is None else before.owner
-    return replace(now, mode=before.mode, mtime_ns=before.mtime_ns, owner=owner)
+    """What stands somewhere, with the properties it had, as far as they are known of both."""
+    known = policy.properties_of(now)
+    had = {each: value for each, value in policy.properties_of(before).items() if each in known}
+    return policy.with_properties(replace(now, mtime_ns=before.mtime_ns), had)
 
 
 def _was(step: Done) -> Was:
@@ -329,7 +330,7 @@ def _first(first: Was, later: Was) -> Was:
 
 def _alike(was: Entry, now: Entry) -> bool:
     """Whether a place looks as it did before the run; that it is not as the run left it is known."""
-    if was.kind is not now.kind or was.mode != now.mode or not policy.same_owner(was, now):
+    if was.kind is not now.kind or not policy.same_properties(was, now):
         return False
     return was.kind is Kind.DIRECTORY or (
         was.size == now.size and (was.kind is Kind.LINK or was.mtime_ns == now.mtime_ns)

@@ -67,14 +67,12 @@ def _together(draft: Draft, name: Name, conflict: Conflict) -> bool:
 
 
 def same_properties(left: Entry, right: Entry, rules: Rules) -> bool:
-    """Whether two of a kind have the same mode, owner and time, as far as these are kept in step. A link has none."""
+    """Whether two of a kind have the same properties, as far as these are kept in step. A link has none."""
     if left.kind is Kind.LINK:
         return True
     timed = left.kind is Kind.FILE
-    return (
-        (not rules.carries_modes() or left.mode == right.mode)
-        and (not rules.carries_owners() or policy.same_owner(left, right))
-        and (not timed or policy.same_time(left.mtime_ns, right.mtime_ns, rules))
+    return all(policy.same_property(each, left, right) for each in policy.MERGED if rules.carries(each)) and (
+        not timed or policy.same_time(left.mtime_ns, right.mtime_ns, rules)
     )
 
 

@@ -304,7 +304,7 @@ def _as_seen(seen: Entry | None, found: Entry | None) -> bool:
     if seen is None or found is None:
         return seen is None and found is None
     if seen.kind is Kind.DIRECTORY:
-        return found.kind is Kind.DIRECTORY and found.mode == seen.mode and policy.same_owner(found, seen)
+        return found.kind is Kind.DIRECTORY and policy.same_properties(found, seen)
     return same_file(seen, found)
 
 

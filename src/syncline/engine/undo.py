@@ -127,7 +127,7 @@ class _Eyes:
         if now is None or now.kind is not left.kind:
             return False
         moded = self.ground.rules.ability(place.side).mode and now.kind is not Kind.LINK
-        if (moded and now.mode != left.mode) or not policy.same_owner(now, left):
+        if not policy.same_properties(now, left, mode=moded):
             return False
         if now.kind is Kind.DIRECTORY or same_file(left, now):
             return True
@@ -521,7 +521,7 @@ class _Drawing:
                 there = present is not None and present.kind is Kind.DIRECTORY
                 if not there:
                     self.makes.append(MakeDirectory(at, present, because, entry, None, group))
-                differs = present is not None and (present.mode != entry.mode or not policy.same_owner(present, entry))
+                differs = present is not None and not policy.same_properties(present, entry)
                 if entry.mode & 0o700 != 0o700 or (there and differs):
                     self.modes.append(SetProperties(at, None, because, entry, group))
             case Kind.LINK:

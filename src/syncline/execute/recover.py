@@ -212,7 +212,7 @@ def _took_effect(roots: Mapping[Side, Root], item: Step) -> bool:
             left = transfer.same_object(over, found) if swap and over is not None else found is None
             return arrived and left
         case SetProperties():
-            return found is not None and found.mode == action.entry.mode and policy.same_owner(found, action.entry)
+            return found is not None and policy.same_properties(found, action.entry)
         case _:
             return False
 

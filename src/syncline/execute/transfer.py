@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from syncline.core import listing, names
+from syncline.core import listing, names, policy
 from syncline.core.model import PRIVATE, Entry, Kind, Place, Reason, RelPath
 from syncline.errors import PathError
 from syncline.fs.root import Root
@@ -139,10 +139,8 @@ def known(entry: Entry, content: bytes | None) -> Entry:
 
 
 def with_properties(entry: Entry, planned: Entry) -> Entry:
-    """`entry` with the mode and owner it was planned with."""
-    if (entry.mode, entry.owner) == (planned.mode, planned.owner):
-        return entry
-    return replace(entry, mode=planned.mode, owner=planned.owner)
+    """`entry` with the properties it was planned with, but for its time."""
+    return policy.with_properties(entry, {each: getattr(planned, each) for each in policy.MERGED})
 
 
 def publish(root: Root, staged: RelPath, path: RelPath, entry: Entry) -> Entry:
@@ -160,13 +158,16 @@ def settled(root: Root, path: RelPath, staged: Entry) -> Entry:
     If anything else differs already, somebody edited it: the staged values are kept, so that the next scan sees it.
     """
     found = root.entry(path)
-    if found is None or (found.kind, found.size, found.mtime_ns, found.mode, found.inode, found.owner) != (
-        staged.kind,
-        staged.size,
-        staged.mtime_ns,
-        staged.mode,
-        staged.inode,
-        staged.owner,
+    if (
+        found is None
+        or (found.kind, found.size, found.mtime_ns, found.inode)
+        != (
+            staged.kind,
+            staged.size,
+            staged.mtime_ns,
+            staged.inode,
+        )
+        or any(getattr(found, each) != getattr(staged, each) for each in policy.MERGED)
     ):
         return staged
     return known(found, staged.content)
