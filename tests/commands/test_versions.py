@@ -102,6 +102,110 @@ def test_what_there_is_not(pair: Pair) -> None:
     assert pair.call("versions", HERE, "d/a", "--diff", "0", "1").code == 2
 
 
+# under the names it had
+
+Edits = list[tuple[str, str | None]]
+"""What a person does on the left before one run: path and new content; path and, after "> ", its new name."""
+
+NAMES: list[tuple[str, list[Edits], str, list[tuple[str, str]]]] = [
+    ("a file", [[("a", "> b")]], "b", [("b", "three"), ("a", "two"), ("a", "one")]),
+    ("a file, of its old name", [[("a", "> b")]], "a", [("a", "two"), ("a", "one")]),
+    (
+        "a file that was edited in between",
+        [[("a", "> b")], [("b", "four")]],
+        "b",
+        [("b", "four"), ("b", "three"), ("a", "two"), ("a", "one")],
+    ),
+    ("a file, twice", [[("a", "> b")], [("b", "> c")]], "c", [("c", "three"), ("a", "two"), ("a", "one")]),
+    ("there and back", [[("a", "> b")], [("b", "> a")]], "a", [("a", "three"), ("a", "two"), ("a", "one")]),
+    ("a file that is gone", [[("a", "> b")], [("b", None)]], "b", [("b", "three"), ("a", "two"), ("a", "one")]),
+    (
+        "not what took the name since",
+        [[("a", "> b")], [("a", "other")], [("a", "another")]],
+        "b",
+        [("b", "three"), ("a", "two"), ("a", "one")],
+    ),
+    ("a folder above", [[("d", "> e")]], "e/f", [("e/f", "three"), ("d/f", "two"), ("d/f", "one")]),
+    (
+        "a folder above and the file",
+        [[("d", "> e")], [("e/f", "> e/g")], [("e/g", "four")]],
+        "e/g",
+        [("e/g", "four"), ("e/g", "three"), ("d/f", "two"), ("d/f", "one")],
+    ),
+    (
+        "two that changed places",
+        [[("a", "> x"), ("d/f", "> a"), ("x", "> d/f")]],
+        "a",
+        [("a", "three"), ("d/f", "two"), ("a", "two"), ("d/f", "one"), ("a", "one")],
+    ),
+]
+
+
+@pytest.fixture
+def thrice(pair: Pair) -> Pair:
+    """Two files, each in three versions."""
+    for at, content in enumerate(("one", "two", "three")):
+        pair.write({"a": File(content, at=at * 100), "d/f": File(content, at=at * 100 + 50)})
+        pair.sync()
+    return pair
+
+
+def edit(pair: Pair, edits: Edits) -> None:
+    for path, what in edits:
+        if what is not None and what.startswith("> "):
+            (pair.left / path).rename(pair.left / what[2:])
+        else:
+            pair.write({path: what})
+    pair.sync()
+
+
+@pytest.mark.parametrize(("says", "runs", "path", "found"), NAMES, ids=[row[0] for row in NAMES])
+def test_under_each_name(thrice: Pair, says: str, runs: list[Edits], path: str, found: list[tuple[str, str]]) -> None:
+    for edits in runs:
+        edit(thrice, edits)
+    rows = listed(thrice, path)
+    assert [(row["path"], text) for row, text in zip(rows, contents(rows), strict=True)] == found
+    told = thrice.call("versions", HERE, path).out
+    for name in {name for name, _ in found} - {path}:
+        assert f", as {name}" in " ".join(told.split())
+    assert thrice.call("trash", "restore", HERE, path, "--run", rows[-1]["run"], "--to", "new").code == 0
+    assert disk.content(thrice.left / "new") == disk.content(thrice.right / "new") == found[-1][1]
+
+
+def test_two_names_are_compared(thrice: Pair) -> None:
+    edit(thrice, [("a", "> b")])
+    document = thrice.call("versions", HERE, "b", "--diff", "1", "0", "--json").document
+    assert document["diff"][2:] == ["@@ -1 +1 @@", "-two", NO_END, "+three", NO_END]
+    assert [document[end]["path"] for end in ("from", "to")] == ["a", "b"]
+
+
+def test_what_had_another_name_comes_back_under_its_own(thrice: Pair) -> None:
+    edit(thrice, [("d", "> e"), ("a", "> b")])
+    edit(thrice, [("e", None), ("b", None)])
+    assert thrice.call("trash", "restore", HERE, "e").code == 0, "the latest, as a whole"
+    assert thrice.same() == {"e": "/", "e/f": "=three"}
+    thrice.sync()
+    thrice.write({"e": None})
+    thrice.sync()
+    run = listed(thrice, "e/f")[-1]["run"]
+    assert thrice.call("trash", "restore", HERE, "e", "--run", run).code == 0, "from when it was d"
+    assert thrice.call("trash", "restore", HERE, "b", "--run", run).code == 0, "from when it was a"
+    assert thrice.same() == {"e": "/", "e/f": "=one", "b": "=one"}
+
+
+def test_a_clash_file_of_an_earlier_name(pair: Pair) -> None:
+    pair.write({"a": File("old", at=0)})
+    pair.sync()
+    pair.write({"a": File("left", at=90)}, {"a": File("right!", at=50)})
+    pair.sync()
+    edit(pair, [("a", "> b")])
+    rows = listed(pair, "b")
+    assert [(row["path"], row["why"]) for row in rows] == [("b", "present"), ("a", "conflict")]
+    assert contents(rows) == ["left", "right!"]
+    told = pair.call("explain", HERE, "b", "--json").document["events"]
+    assert ("conflict", "a") in [(each["action"], each["path"]) for each in told]
+
+
 TOLD = ("says", "before", "after", "equal", "lines")
 DIFFERENCES = [
     ("a text", "one\nsame\n", "two\nsame\n", False, ["@@ -1,2 +1,2 @@", "-one", "+two", " same"]),

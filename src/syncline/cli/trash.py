@@ -104,7 +104,7 @@ def list_trash(call: Call, job: str | None, run: str | None, verbose: bool, json
 def restore(call: Call, job: str, path: str, run: str | None, to: str | None, side: str | None, manner: Manner) -> int:
     """Put a file or folder back from the trash, on both sides (of a mirror: in the target).
 
-    The latest one is taken. A path that is taken is never replaced.
+    The latest one is taken, also of a name it had before it was renamed. A path that is taken is never replaced.
     """
     from syncline.cli.running import carry_out
 

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 
 class VersionRow(TypedDict):
-    """One version. `root`: None where both have it; `run`, `at`: which run took it away, when; `where`: the file."""
+    """One version. `root`: None where both have it; `run`, `at`: which run took it away, when; `where`: the file;
+    `path`: the name it had then."""
 
     number: int
+    path: str
     root: str | None
     run: str | None
     at: str | None
@@ -46,7 +48,7 @@ class VersionRow(TypedDict):
 @as_json
 @click.pass_obj
 def versions(call: Call, job: str, path: str, diff: tuple[str, str] | None, json: bool) -> int:
-    """List the versions of a file: 0 stands there now, 1 came before it, and so on.
+    """List the versions of a file: 0 stands there now, 1 came before it, and so on, under each name it had.
 
     Earlier ones are in the trash (replaced, deleted, lost in a conflict) or are clash files. How many are kept, and for
     how long, is a setting of the job.
@@ -81,6 +83,7 @@ def versions(call: Call, job: str, path: str, diff: tuple[str, str] | None, json
 def _row(job: Job, version: Version) -> VersionRow:
     return {
         "number": version.number,
+        "path": version.path,
         "root": None if version.side is None else job.kind.root_name(version.side),
         "run": version.run,
         "at": version.at,
@@ -107,6 +110,8 @@ def _show(screen: Screen, job: Job, path: str, found: Sequence[Version]) -> None
             parts.append(f", {show.reason(row['why']) or row['why']}")
             parts.append(f", taken away {show.moment(row['at'])}")
             parts.append(f" by run {row['run']}")
+        if row["path"] != path:
+            parts.append(f", as {printable(row['path'])}")
         screen.lines(*parts, indent=7)
         if row["run"] is not None:
             screen.line((f"       {printable(row['where'])}", "dim"))

@@ -27,12 +27,13 @@ from syncline.core.model import (
 )
 from syncline.core.report import PlaceRow, action_row
 from syncline.engine.ground import Found, Ground
+from syncline.engine.lineage import earlier_names, moment_of, went
 from syncline.engine.world import World
 from syncline.errors import PathError
 from syncline.jobs.kind import Job
 from syncline.store.conflicts import Conflicts, Problems, Recorded
 from syncline.store.db import Store
-from syncline.store.journal import BEGUN, DONE, Journal, Step
+from syncline.store.journal import BEGUN, Journal, Step
 from syncline.store.runs import Runs
 
 EventRow = TypedDict(
@@ -112,58 +113,18 @@ def _absent(present: _Present) -> bool:
 def _events(job: Job, store: Store, path: RelPath, world: World | None) -> list[EventRow]:
     told: list[tuple[str, int, EventRow]] = []
     known: set[tuple[str, int]] = set()
+    conflicts: set[int] = set()
     for name, until in earlier_names(job, store, path):
         for step in Journal(store).of_path(job.id, name):
-            if _about(step, name) and (until is None or _when(step) < until) and (step.run, step.number) not in known:
+            moment = moment_of(step)
+            if _about(step, name) and (until is None or moment < until) and (step.run, step.number) not in known:
                 known.add((step.run, step.number))
                 told.append((step.at, step.number, _step_row(job, store, step, name, world)))
-    for recorded in Conflicts(store).of_path(job.id, path):
-        told += [(row["at"], 0, row) for row in _conflict_rows(job, recorded)]
+        for recorded in Conflicts(store).of_path(job.id, name):
+            if (until is None or recorded.detected < until[0]) and recorded.id not in conflicts:
+                conflicts.add(recorded.id)
+                told += [(row["at"], 0, row) for row in _conflict_rows(job, recorded)]
     return [row for _, _, row in sorted(told, key=lambda each: each[:2])]
-
-
-_When = tuple[str, str, int]
-
-
-def earlier_names(job: Job, store: Store, path: RelPath) -> list[tuple[RelPath, _When | None]]:
-    """A path, and the names that what stands there had before, the latest first, each with the rename that ended it.
-
-    Raises: StateError.
-    """
-    found: list[tuple[RelPath, _When | None]] = [(path, None)]
-    while True:
-        name, until = found[-1]
-        came = None
-        for step in Journal(store).of_path(job.id, name):
-            before = _led(step, name, back=True)
-            if before is not None and (until is None or _when(step) < until):
-                came = before, _when(step)
-        if came is None:
-            return found
-        found.append(came)
-
-
-def _went(job: Job, store: Store, path: RelPath) -> RelPath | None:
-    """Where the last rename took what stood at a path; None where there was none."""
-    went = None
-    for step in Journal(store).of_path(job.id, path):
-        went = _led(step, path, back=False) or went
-    return went
-
-
-def _led(step: Step, path: RelPath, *, back: bool) -> RelPath | None:
-    """The other name of a path in a rename that was done of it, or of a folder above it."""
-    if not isinstance(step.action, Rename) or step.state != DONE:
-        return None
-    ends = (step.action.to, step.action.at.path) if back else (step.action.at.path, step.action.to)
-    for one, other in (ends, ends[::-1]) if step.action.swap else (ends,):
-        if f"{path}/".startswith(f"{one}/"):
-            return RelPath(other + path[len(one) :])
-    return None
-
-
-def _when(step: Step) -> _When:
-    return step.at, step.run, step.number
 
 
 def _about(step: Step, path: RelPath) -> bool:
@@ -256,11 +217,11 @@ def _present(job: Job, store: Store, path: RelPath, world: World | None, spell: 
         return _Present(None, "its folders cannot be reached now", (f"syncline doctor {job.name}",))
     try:
         found = _on_disk(job, world, path, again)
-        went = _went(job, store, path) if _absent(found) else None
-        if went is None:
+        now = went(job, store, path) if _absent(found) else None
+        if now is None:
             return found
-        told = f"{NOWHERE}; it was renamed to {names.printable(went)}"
-        return _Present(True, told, (f"syncline explain {job.name} {spell(went)}",))
+        told = f"{NOWHERE}; it was renamed to {names.printable(now)}"
+        return _Present(True, told, (f"syncline explain {job.name} {spell(now)}",))
     except PathError as error:
         return _Present(False, f"{names.printable(error.path)}: {error.detail}", again)
 

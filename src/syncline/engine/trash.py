@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from syncline.core import names, retention
@@ -30,13 +30,14 @@ from syncline.core.model import (
 )
 from syncline.engine.errand import Errand, run_errand
 from syncline.engine.ground import Ground
+from syncline.engine.lineage import Moment, earlier_names
 from syncline.engine.world import Ask, World
 from syncline.errors import PathError, UsageError
 from syncline.execute.transfer import TRASH
 from syncline.fs.root import Root
 from syncline.jobs.kind import Job
 from syncline.store.jobs import Jobs
-from syncline.store.journal import Journal
+from syncline.store.journal import Journal, Trashed
 from syncline.store.runs import LAST, Runs
 
 FOLDER_MODE = 0o755
@@ -47,7 +48,8 @@ FOLDER_MODE = 0o755
 class Kept:
     """One file, link or empty folder in the trash: which root, where in it, which path it had, which run, when.
 
-    `moved` is what was moved to the trash as a whole: the thing itself, or a folder above it.
+    `moved` is what was moved to the trash as a whole: the thing itself, or a folder above it. `number` is that of the
+    action in its run, 0 where the journal does not know it.
     """
 
     side: Side
@@ -57,6 +59,11 @@ class Kept:
     at: str
     entry: Entry
     moved: RelPath
+    number: int = 0
+
+    @property
+    def moment(self) -> Moment:
+        return self.at, self.run, self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,19 @@ def contents(job: Job, world: World, among: Collection[str] | None = None) -> li
                 started = known.started if known is not None else _time_of(run)
                 found += _of_run(world.roots[side], side, run, started, Journal(world.store))
     return sorted(found, key=lambda kept: (kept.at, kept.run, kept.place), reverse=True)
+
+
+def of_path(job: Job, world: World, path: RelPath) -> list[tuple[RelPath, Kept]]:
+    """What is in the trash of a path and of all below it, under each name it had when that went there, latest first.
+    With each the path it would have now. Raises: PathError, StateError."""
+    names_of = earlier_names(job, world.store, path)
+    found = []
+    for kept in contents(job, world):
+        for name, until in names_of:
+            if f"{kept.path}/".startswith(f"{name}/") and (until is None or kept.moment < until):
+                found.append((RelPath(path + kept.path[len(name) :]), kept))
+                break
+    return found
 
 
 def restore(job: Job, world: World, ask: Ask, wish: Wish) -> Iterator[Event]:
@@ -185,11 +205,10 @@ def needed(world: World) -> set[str]:
 
 
 def _wanted(job: Job, world: World, wish: Wish) -> list[Kept]:
-    """What a wish means: all of one run that had that path, or lay below it."""
+    """What a wish means: all of one run that had that path, or an earlier name of it, or lay below it. Each as if it
+    had had the path that it would have now."""
     there = [
-        kept
-        for kept in contents(job, world)
-        if (kept.path == wish.path or kept.path.startswith(f"{wish.path}/")) and wish.side in (None, kept.side)
+        replace(kept, path=path) for path, kept in of_path(job, world, wish.path) if wish.side in (None, kept.side)
     ]
     if wish.run is not None:
         run = Runs(world.store).find(LAST, job.id).id if wish.run == LAST else wish.run
@@ -276,7 +295,7 @@ def _taken(ground: Ground, path: RelPath) -> PathError:
 
 def _of_run(root: Root, side: Side, run: str, started: str, journal: Journal) -> Iterator[Kept]:
     top = RelPath(f"{TRASH}/{run}")
-    origins = {place: (path, at) for where, place, path, at in journal.trashed(run) if where is side}
+    origins = {each.place: each for each in journal.trashed(run) if each.side is side}
     stack = [top]
     while stack:
         above = stack.pop()
@@ -298,14 +317,15 @@ def _kept(
     run: str,
     place: RelPath,
     top: RelPath,
-    origins: Mapping[RelPath, tuple[RelPath, str]],
+    origins: Mapping[RelPath, Trashed],
     started: str,
 ) -> Kept:
     entry = root.entry(place) or Entry(Kind.UNKNOWN)
     for above in (place, *names.ancestors(place)):
         if above in origins:
-            path, at = origins[above]
-            return Kept(side, place, RelPath(path + place[len(above) :]), run, at, entry, above)
+            moved = origins[above]
+            path = RelPath(moved.path + place[len(above) :])
+            return Kept(side, place, path, run, moved.at, entry, above, moved.number)
     return Kept(side, place, RelPath(place[len(top) + 1 :]), run, started, entry, place)
 
 

@@ -14,6 +14,7 @@ from syncline.core.model import SIDES, Entry, Kind, Place, RelPath, Side
 from syncline.core.report import action_row
 from syncline.engine import trash
 from syncline.engine.ground import Ground
+from syncline.engine.lineage import earlier_names
 from syncline.engine.world import World
 from syncline.errors import UsageError
 from syncline.jobs.kind import Job
@@ -30,10 +31,11 @@ class Version:
     """One version of a path. `number` counts back: 0 stands there now, 1 came before it.
 
     `side`: whose it is; None: both have it, `place` is the left one. `run` and `at`: which run took it away and when,
-    None for what stands there. `why`: `present`, why it was taken away, or `conflict`.
+    None for what stands there. `why`: `present`, why it was taken away, or `conflict`. `path`: the name it had then.
     """
 
     number: int
+    path: RelPath
     place: Place
     side: Side | None
     entry: Entry
@@ -60,17 +62,13 @@ class Difference:
 def versions(job: Job, world: World, path: RelPath) -> list[Version]:
     """What there is of a path, the present one first, then the latest. Raises: UsageError: a folder; PathError."""
     found = [*_present(job, world, path)]
-    roots = dict(zip(SIDES, job.kind.root_names, strict=True))
-    whys = {
-        (step.run, step.action.at.side, step.trash): action_row(step.action, step.state, roots)["why"]
-        for step in Journal(world.store).of_path(job.id, path)
-        if step.trash is not None
-    }
+    kept_of = [(now, kept) for now, kept in trash.of_path(job, world, path) if now == path]
+    whys = _whys(job, world, {kept.path for _, kept in kept_of})
     earlier = [
-        Version(0, Place(kept.side, kept.place), kept.side, kept.entry, kept.run, kept.at, why)
-        for kept in trash.contents(job, world)
-        if kept.path == path and kept.entry.kind in (Kind.FILE, Kind.LINK)
-        for why in [whys.get((kept.run, kept.side, kept.moved), "unknown")]
+        Version(0, kept.path, Place(kept.side, kept.place), kept.side, kept.entry, kept.run, kept.at, why)
+        for _, kept in kept_of
+        if kept.entry.kind in (Kind.FILE, Kind.LINK)
+        for why in [whys.get((kept.run, kept.number), "unknown")]
     ]
     earlier += _clashes(job, world, path)
     earlier.sort(key=lambda version: (version.at or "", version.run or "", version.place.path), reverse=True)
@@ -105,29 +103,41 @@ def differ(world: World, one: Version, other: Version, *, spoken: str) -> Differ
     return Difference(one, other, False, _ended(difflib.unified_diff(old, new, before_is, after_is)))
 
 
+def _whys(job: Job, world: World, paths: Iterable[RelPath]) -> dict[tuple[str, int], str]:
+    """Why each action took away what stood at these paths, by run and number."""
+    roots = dict(zip(SIDES, job.kind.root_names, strict=True))
+    return {
+        (step.run, step.number): action_row(step.action, step.state, roots)["why"]
+        for path in paths
+        for step in Journal(world.store).of_path(job.id, path)
+        if step.trash is not None
+    }
+
+
 def _present(job: Job, world: World, path: RelPath) -> Iterable[Version]:
     found = Ground(job, world).find(path)
     there = {side: entry for side in SIDES if (entry := found.entries[side]) is not None}
     if any(entry.kind is Kind.DIRECTORY for entry in there.values()):
         raise UsageError(f"{names.printable(path)} is a folder", hint="name a file in it")
     if len(there) == 2 and found.agreed is not None and all(found.as_agreed(side) for side in SIDES):
-        yield Version(0, found.place(Side.LEFT), None, there[Side.LEFT], None, None, "present")
+        yield Version(0, path, found.place(Side.LEFT), None, there[Side.LEFT], None, None, "present")
         return
     for side, entry in there.items():
         if entry.kind in (Kind.FILE, Kind.LINK):
-            yield Version(0, found.place(side), side, entry, None, None, "present")
+            yield Version(0, path, found.place(side), side, entry, None, None, "present")
 
 
 def _clashes(job: Job, world: World, path: RelPath) -> Iterable[Version]:
     """The versions that lost a conflict and stand beside the path as clash files."""
-    for recorded in Conflicts(world.store).of_path(job.id, path):
-        clash = recorded.conflict.clash
-        if clash is None or clash == path or not recorded.open:
-            continue
-        for side in (recorded.conflict.clash_from or Side.RIGHT,):
+    for name, until in earlier_names(job, world.store, path):
+        for recorded in Conflicts(world.store).of_path(job.id, name):
+            clash, side = recorded.conflict.clash, recorded.conflict.clash_from or Side.RIGHT
+            if clash is None or clash == name or not recorded.open or (until and recorded.detected >= until[0]):
+                continue
             entry = world.roots[side].entry(clash)
             if entry is not None and entry.kind in (Kind.FILE, Kind.LINK):
-                yield Version(0, Place(side, clash), side, entry, recorded.run, recorded.detected, "conflict")
+                at = recorded.detected
+                yield Version(0, name, Place(side, clash), side, entry, recorded.run, at, "conflict")
 
 
 def _content(world: World, version: Version) -> bytes:

@@ -53,6 +53,18 @@ class Step:
     problem: Problem | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """Something that an action moved to the trash: its number in the run, the side, its place in the trash, the path it
+    had, and when."""
+
+    number: int
+    side: Side
+    place: RelPath
+    path: RelPath
+    at: str
+
+
 class Journal:
     """The journal of every job.
 
@@ -106,14 +118,17 @@ class Journal:
         rows = self._store.each(_STEPS + "WHERE action.run = ? ORDER BY number", (self._key(run),))
         return map(self._step, rows)
 
-    def trashed(self, run: str) -> list[tuple[Side, RelPath, RelPath, str]]:
-        """What a run moved to the trash: side, path in the trash, the path it had, and when."""
+    def trashed(self, run: str) -> list[Trashed]:
+        """What a run moved to the trash."""
         rows = self._store.all(
-            "SELECT side, trash, path, at FROM action JOIN run ON run.key = action.run "
+            "SELECT number, side, trash, path, at FROM action JOIN run ON run.key = action.run "
             "WHERE run.id = ? AND trash IS NOT NULL",
             (run,),
         )
-        return [(Side(side), _known_path(trash), _known_path(path), at) for side, trash, path, at in rows]
+        return [
+            Trashed(number, Side(side), _known_path(trash), _known_path(path), at)
+            for number, side, trash, path, at in rows
+        ]
 
     def counted(self, job: str, since: str) -> dict[str, int]:
         """How many actions of a job were done since a stored time, by what the stored action is called."""
