@@ -26,10 +26,10 @@ from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, merge_co
 from syncline.engine import Ask, World
 from syncline.errors import RunRefused, UsageError
 from syncline.fs.opening import open_root
-from syncline.fs.probe import filesystem_id, may_own
+from syncline.fs.probe import ON_REQUEST, filesystem_id, may_keep
 from syncline.fs.root import Root
 from syncline.jobs import mirror, twoway
-from syncline.jobs.kind import Job, JobKind, Options, PathRule, Settings, keeps_owners
+from syncline.jobs.kind import Job, JobKind, Options, PathRule, Settings, keeps
 from syncline.services import commands
 from syncline.store.db import Store
 from syncline.store.jobs import Job as Remembered
@@ -237,9 +237,10 @@ class Desk:
         if missing:
             raise _missing(job, missing[0], known=record is not None)
         roots = {side: self._opened(job.root(side)) for side in SIDES}
-        if keeps_owners(job.settings):
-            for root in roots.values():
-                root.trust(replace(root.capabilities, owner=may_own(root)))
+        for root in roots.values():
+            able: dict[str, Any] = {each: may_keep(root, each) for each in ON_REQUEST if keeps(job.settings, each)}
+            if able:
+                root.trust(replace(root.capabilities, **able))
         return World(
             roots=roots,
             store=self.store,

@@ -85,6 +85,34 @@ def test_a_mode_is_merged_with_what_was_agreed(base: Agreed | None, left: int, r
     assert policy.merge_property("mode", base, _file(mode=left), _file(mode=right), Policy.NEWEST, rules()) == mode
 
 
+@pytest.mark.parametrize(
+    ("base", "left", "right", "merged"),
+    [
+        ((b"1", b"1"), b"1", b"2", Property(b"2", b"2")),
+        ((b"1", b"1"), b"", b"1", Property(b"", b"")),
+        ((b"1", b"1"), b"", b"2", Property(b"", b"", True, L)),
+        ((b"1", b"2"), b"1", b"2", Property(b"1", b"2")),
+        (None, b"", b"2", Property(b"2", b"2")),
+        (None, b"1", b"", Property(b"1", b"1")),
+        (None, b"1", b"2", Property(b"1", b"1", True, L)),
+        ((None, None), b"", b"2", Property(b"2", b"2")),
+        ((None, None), b"1", b"2", Property(b"1", b"1")),
+        ((b"1", None), b"1", b"", Property(b"1", b"1")),
+        ((b"1", b"1"), None, b"2", Property(None, b"2")),
+        ((b"1", b"1"), b"2", None, Property(b"2", None)),
+    ],
+)
+def test_attributes_are_merged_and_none_is_lost_at_a_first_meeting(
+    base: tuple[bytes | None, bytes | None] | None, left: bytes | None, right: bytes | None, merged: Property
+) -> None:
+    able = rules(left=Ability(xattr=True), right=Ability(xattr=True))
+    on_left, on_right = replace(_file(), xattr=left), replace(_file(), xattr=right)
+    then = None if base is None else [replace(_file(), xattr=each) for each in base]
+    agreed = None if then is None else Agreed("a", "a", then[0], then[1])
+    assert policy.merge_property("xattr", agreed, on_left, on_right, Policy.NEWEST, able) == merged
+    assert policy.merge_property("xattr", agreed, on_left, on_right, Policy.LEFT, rules()) == Property(left, right)
+
+
 def test_the_later_change_of_status_wins_where_both_roots_keep_it() -> None:
     left, right = _file(mode=0o600, ctime_ns=5), _file(mode=0o755, ctime_ns=6)
     assert policy.merge_property("mode", None, left, right, Policy.NEWEST, rules()).winner is R

@@ -17,7 +17,10 @@ import pytest
 from syncline.core import listing
 from syncline.core.model import Kind, Reason, RelPath
 from syncline.core.names import impossible
+from syncline.core.record import kinds
 from syncline.errors import PathError, RootLocked
+from syncline.fs import xattrs
+from syncline.fs.root import Besides
 from tests.fs.roots import content, on_disk, put
 
 AWKWARD = [
@@ -528,21 +531,24 @@ def test_owners_are_told_and_set_where_they_are_kept(root, place):
     alice, bob = 1001 << 32 | 1002, 4_000_000_001 << 32 | 4_000_000_002
     writer = root.create("a")
     writer.write(b"1")
-    staged = writer.finish(mtime_ns=4_000_000_000, mode=0o640, owner=alice)
-    made = root.make_directory("d", 0o750, bob)
+    staged = writer.finish(mtime_ns=4_000_000_000, mode=0o640, besides=Besides(owner=alice))
+    made = root.make_directory("d", 0o750, Besides(owner=bob))
     assert (staged.owner, made.owner) == (alice, bob)
     assert staged.mode == (0o640 if root.capabilities.mode else 0o666)
     assert (os.stat(f"{place}/a").st_uid, os.stat(f"{place}/a").st_gid) == (1001, 1002)
     os.chmod(f"{place}/a", 0o4755)
     os.chmod(f"{place}/d", 0o3777)
-    changed = root.set_properties("a", expect=root.entry("a"), mtime_ns=None, mode=0o755, owner=bob)
+    changed = root.set_properties("a", expect=root.entry("a"), mtime_ns=None, mode=0o755, besides=Besides(owner=bob))
     assert (changed.owner, changed.mtime_ns) == (bob, 4_000_000_000)
     assert os.stat(f"{place}/a").st_mode & 0o7000 == 0, "nobody gets a set-id program of another"
-    assert root.set_properties("d", expect=root.entry("d"), mtime_ns=None, mode=None, owner=alice).owner == alice
+    assert (
+        root.set_properties("d", expect=root.entry("d"), mtime_ns=None, mode=None, besides=Besides(owner=alice)).owner
+        == alice
+    )
     assert os.stat(f"{place}/d").st_mode & 0o7777 == 0o3777
     os.symlink("a", f"{place}/l")
     os.mkfifo(f"{place}/p")
-    root.set_properties("l", expect=root.entry("l"), mtime_ns=None, mode=None, owner=bob)
+    root.set_properties("l", expect=root.entry("l"), mtime_ns=None, mode=None, besides=Besides(owner=bob))
     assert os.lstat(f"{place}/l").st_uid == 0
     told = {name: entry.owner for name, entry in listing.unpack(root.listing("")[0]).items()}
     assert told == {"a": bob, "d": alice, "l": None, "p": None}
@@ -550,9 +556,47 @@ def test_owners_are_told_and_set_where_they_are_kept(root, place):
     assert root.listing("")[1] == ["d"]
     assert all(root.entry(name).owner == told[name] for name in told)
     root.trust(replace(root.capabilities, owner=False))
-    untouched = root.set_properties("a", expect=root.entry("a"), mtime_ns=None, mode=None, owner=alice)
+    untouched = root.set_properties("a", expect=root.entry("a"), mtime_ns=None, mode=None, besides=Besides(owner=alice))
     assert untouched.owner is None
     assert os.stat(f"{place}/a").st_uid == 4_000_000_001
+
+
+def test_extended_attributes_are_told_and_set_where_they_are_kept(root, place):
+    root.trust(replace(root.capabilities, xattr=True))
+    red, both = xattrs.pack({b"user.tag": b"red"}), xattrs.pack({b"user.a\xff": b"\0" * 300, b"user.tag": b""})
+    writer = root.create("a")
+    writer.write(b"1")
+    staged = writer.finish(mtime_ns=4_000_000_000, mode=0o440, besides=Besides(xattr=red))
+    made = root.make_directory("d", 0o700, Besides(xattr=both))
+    put(root, "n", b"")
+    assert (staged.xattr, made.xattr) == (xattrs.digest(red), xattrs.digest(both))
+    assert (root.xattrs("a"), root.xattrs("d"), root.xattrs("n")) == (red, both, b"")
+    assert os.getxattr(f"{place}/a", "user.tag") == b"red"
+    changed = root.set_properties("a", expect=root.entry("a"), mtime_ns=None, mode=None, besides=Besides(xattr=both))
+    assert (changed.xattr, changed.mtime_ns) == (xattrs.digest(both), 4_000_000_000)
+    reader = root.open("a")
+    assert reader.entry.xattr == xattrs.digest(both)
+    reader.close()
+    emptied = root.set_properties("d", expect=root.entry("d"), mtime_ns=None, mode=None, besides=Besides(xattr=b""))
+    assert (emptied.xattr, os.listxattr(f"{place}/d")) == (b"", [])
+    os.symlink("a", f"{place}/l")
+    os.mkfifo(f"{place}/p")
+    told = {name: entry.xattr for name, entry in seen(root).items()}
+    assert told == {"a": xattrs.digest(both), "d": b"", "l": None, "n": b"", "p": None}
+    assert all(root.entry(name).xattr == told[name] for name in told)
+    assert listing.pack(listing.unpack(root.listing("")[0])) == root.listing("")[0]
+    assert [name for name, _ in kinds(root.listing("")[0])] == ["a", "d", "l", "n", "p"]
+    root.set_properties("l", expect=root.entry("l"), mtime_ns=None, mode=None, besides=Besides(xattr=red))
+    assert root.xattrs("a") == both, "a link is not followed"
+    root.trust(replace(root.capabilities, owner=True))
+    if root.entry("a").owner is not None:
+        assert listing.pack(listing.unpack(root.listing("")[0])) == root.listing("")[0]
+        assert [name for name, _ in kinds(root.listing("")[0])] == ["a", "d", "l", "n", "p"]
+    root.trust(replace(root.capabilities, owner=False, xattr=False))
+    untouched = root.set_properties("a", expect=root.entry("a"), mtime_ns=None, mode=None, besides=Besides(xattr=red))
+    assert untouched.xattr is None
+    assert root.xattrs("a") == b""
+    assert os.getxattr(f"{place}/a", "user.tag") == b""
 
 
 # removing, flushing, locking

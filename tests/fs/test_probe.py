@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -16,7 +17,7 @@ from syncline.fs.bypath import PathRoot
 from syncline.fs.local import LocalRoot
 from syncline.fs.locking import STAGING
 from syncline.fs.opening import open_root
-from syncline.fs.probe import capabilities_of, filesystem_id, may_own, owns, probe
+from syncline.fs.probe import capabilities_of, does_keep, filesystem_id, may_keep, probe
 from tests.fs.roots import APPLE, FAT, FORGETFUL, MEMORY, PLAIN, STRONG, UNLINKED, on_disk, put
 
 COATS = {
@@ -48,22 +49,44 @@ def test_whether_owners_can_be_set_is_tried(place):
     root = LocalRoot(place, STRONG)
     root.lock()
     before = on_disk(place)
-    assert may_own(root)
-    assert not owns(root), "a root that is not asked to keep owners keeps none"
+    assert may_keep(root, "owner")
+    assert not does_keep(root, "owner"), "a root that is not asked to keep owners keeps none"
     root.trust(replace(STRONG, owner=True))
-    assert owns(root)
+    assert does_keep(root, "owner")
     os.chown(place, 65534, 65534)
     for above, folders, files in os.walk(place):
         for name in folders + files:
             os.chown(os.path.join(above, name), 65534, 65534)
     os.seteuid(65534)
     try:
-        assert not may_own(root)
-        assert not owns(root)
+        assert not may_keep(root, "owner")
+        assert not does_keep(root, "owner")
     finally:
         os.seteuid(0)
     root.trust(replace(STRONG, filesystem="vfat"))
-    assert not may_own(root)
+    assert not may_keep(root, "owner")
+    assert on_disk(place) == before
+    root.close()
+
+
+def test_whether_attributes_can_be_set_is_tried(place, monkeypatch):
+    os.mkdir(place)
+    root = LocalRoot(place, STRONG)
+    root.lock()
+    before = on_disk(place)
+    assert may_keep(root, "xattr")
+    assert not does_keep(root, "xattr"), "a root that is not asked to keep attributes keeps none"
+    root.trust(replace(STRONG, xattr=True))
+    assert does_keep(root, "xattr")
+
+    def refuse(*_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "setxattr", refuse)
+    assert may_keep(root, "xattr")
+    assert not does_keep(root, "xattr")
+    monkeypatch.setattr(os, "getxattr", refuse)
+    assert not may_keep(root, "xattr")
     assert on_disk(place) == before
     root.close()
 

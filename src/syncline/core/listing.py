@@ -12,11 +12,11 @@ import struct
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 
 from syncline.core.model import Agreed, BaseDirectory, Entry, Hold, Kind, Listing, Unagreed
+from syncline.core.record import ATTRIBUTED, OWNED, OWNER, PLAIN, RECORD, kinds
 from syncline.core.record import CHECKSUM_BYTES as CHECKSUM_BYTES
-from syncline.core.record import OWNED, OWNER, RECORD, kinds
 from syncline.core.record import same as same
 
-_FLAGS = struct.Struct("<B")
+_FLAGS = _SHORT = struct.Struct("<B")
 _LENGTH = struct.Struct("<H")
 _COUNT = struct.Struct("<I")
 _AGREED, _UNVERIFIED, _RACY_LEFT, _RACY_RIGHT, _RESPELLED, _CONTENT = 1, 2, 4, 8, 16, 32
@@ -76,6 +76,8 @@ def pack(listing: Listing) -> bytes:
     for name in sorted(listing):
         entry = listing[name]
         encoded, kind = name.encode("utf-8", "surrogateescape"), int(entry.kind)
+        if entry.xattr is not None:
+            encoded, kind = _SHORT.pack(len(entry.xattr)) + entry.xattr + encoded, kind | ATTRIBUTED
         if entry.owner is not None:
             encoded, kind = OWNER.pack(entry.owner) + encoded, kind | OWNED
         parts.append(
@@ -167,7 +169,8 @@ def with_contents(listing: Mapping[str, Entry], contents: Mapping[str, bytes]) -
 def _known(entry: Entry, content: bytes | None) -> Entry:
     if content is None or entry.content == content:
         return entry
-    return Entry(entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode, content, entry.owner)
+    stamp = entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode
+    return Entry(*stamp, content, entry.owner, entry.xattr)
 
 
 def _records(data: bytes) -> Iterator[tuple[str, Entry]]:
@@ -175,14 +178,18 @@ def _records(data: bytes) -> Iterator[tuple[str, Entry]]:
     while position < end:
         kind, mode, size, mtime_ns, ctime_ns, inode, length = RECORD.unpack_from(data, position)
         position += width
-        end_of_name, owner = position + length, None
-        if kind & OWNED:
-            kind -= OWNED
-            (owner,) = OWNER.unpack_from(data, position)
-            position += OWNER.size
+        end_of_name, owner, xattr = position + length, None, None
+        if kind > PLAIN:
+            if kind & OWNED:
+                (owner,) = OWNER.unpack_from(data, position)
+                position += OWNER.size
+            if kind & ATTRIBUTED:
+                end_of_digest = position + 1 + data[position]
+                xattr, position = data[position + 1 : end_of_digest], end_of_digest
+            kind &= PLAIN
         name = data[position:end_of_name].decode("utf-8", "surrogateescape")
         position = end_of_name
-        yield name, Entry(_KINDS[kind], size, mtime_ns, mode, ctime_ns, inode, None, owner)
+        yield name, Entry(_KINDS[kind], size, mtime_ns, mode, ctime_ns, inode, None, owner, xattr)
 
 
 def _flags(agreed: Agreed) -> int:

@@ -55,7 +55,7 @@ class Entry:
     `mode` holds the permission bits only. A directory's size and times are 0: they are no property of it.
     `content` is a digest with its algorithm (see `syncline.core.listing`) for a file, the target's bytes for a link,
     None where it is not known. `owner` is the user id and, in the lower 32 bits, the group id of a file or directory,
-    on roots that are to keep them; else None.
+    `xattr` the digest of its extended attributes (see `syncline.fs.xattrs`), on roots that are to keep them; else None.
     """
 
     kind: Kind
@@ -66,6 +66,7 @@ class Entry:
     inode: int = 0
     content: bytes | None = None
     owner: int | None = None
+    xattr: bytes | None = None
 
 
 class Reason(StrEnum):
@@ -339,12 +340,16 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class MakeDirectory:
+    """`like`: the directory whose extended attributes it gets. `values`: those attributes, where they stand nowhere."""
+
     at: Place
     expect: Entry | None
     because: Because
     entry: Entry
     aside: RelPath | None = None
     group: RelPath | None = None
+    like: Place | None = None
+    values: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,11 +402,16 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class SetProperties:
+    """`was`: the extended attributes it replaces, once it is begun; `values`: those it sets, from then on, or before
+    where they stand nowhere. Packed, see `syncline.fs.xattrs`."""
+
     at: Place
     expect: Entry | None
     because: Because
     entry: Entry
     group: RelPath | None = None
+    was: bytes | None = None
+    values: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,12 +432,14 @@ class Trash:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Remove outright: a file or link that is not kept in the trash, or an empty directory."""
+    """Remove outright: a file or link that is not kept in the trash, or an empty directory. `was`: the extended
+    attributes of such a directory, once it is begun."""
 
     at: Place
     expect: Entry | None
     because: Because
     group: RelPath | None = None
+    was: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

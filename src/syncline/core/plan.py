@@ -151,7 +151,7 @@ def _act(wanted: Wanted, at: Place, present: Entry | None, want: Want, disposal:
     elif entry.kind is Kind.DIRECTORY:
         if present is not None and present.kind is Kind.DIRECTORY and want.aside is None:
             return
-        yield MakeDirectory(at, present, because, entry, want.aside, want.group)
+        yield MakeDirectory(at, present, because, entry, want.aside, want.group, want.source)
         if entry.mode & 0o700 != 0o700:
             yield SetProperties(at, None, because, entry)
     elif entry.kind is Kind.LINK:
@@ -289,11 +289,11 @@ def _size_class(size: int) -> int:
     return (size // SMALL_STEP_BYTES).bit_length()
 
 
-def _stated(entry: Entry | None) -> tuple[int, ...] | None:
+def _stated(entry: Entry | None) -> tuple[int | bytes, ...] | None:
     if entry is None:
         return None
     stated = (int(entry.kind), entry.size, entry.mtime_ns, entry.mode)
-    return stated if entry.owner is None else (*stated, entry.owner)
+    return (*stated, *(each for each in (entry.owner, entry.xattr) if each is not None))
 
 
 def _seen(entry: Entry | None) -> tuple[object, ...] | None:

@@ -18,7 +18,7 @@ EARLIEST_NS = 315_532_800 * 1_000_000_000
 
 DAY_NS = 86_400 * 1_000_000_000
 
-MERGED: Final = ("mode", "owner")
+MERGED: Final = ("mode", "owner", "xattr")
 """The properties that are merged each by itself, as `Entry` and `Ability` call them. The time goes with the content."""
 
 
@@ -49,6 +49,7 @@ class Ability:
     names: NameRules = NameRules()
     exchange: bool = True
     owner: bool = False
+    xattr: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +193,9 @@ def merge_property(name: str, base: Agreed | None, left: Entry, right: Entry, po
     """One property of both sides: the one that changed, or by `policy` when both did.
 
     What a root cannot keep is never read from it: its own does not count, and none is set there. So it is where the
-    property is not to be kept in step. Where it was not kept before, different ones are levelled by `policy`, and
-    nobody is told of a winner. `newest` means the later change of status where both roots keep it, else left.
+    property is not to be kept in step. Where it was not kept before, something comes before nothing, different ones are
+    levelled by `policy`, and nobody is told of a winner. `newest` means the later change of status where both roots
+    keep it, else left.
     """
     one, other = getattr(left, name), getattr(right, name)
     if one == other or one is None or other is None or not rules.carries(name):
@@ -207,6 +209,8 @@ def merge_property(name: str, base: Agreed | None, left: Entry, right: Entry, po
         if not (on_left and on_right):
             changed = one if on_left else other
             return Property(changed, changed)
+    elif b"" in (one, other):
+        return Property(one or other, one or other)
     if policy is Policy.HOLD:
         return Property(one, other, conflict=True)
     side = _preferred(left, right, policy, rules)

@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RECORD = struct.Struct("<BHQqqQH")
-"""kind, mode, size, mtime_ns, ctime_ns, inode, length of what follows: the name, behind its owner where one is kept."""
+"""kind, mode, size, mtime_ns, ctime_ns, inode, length of what follows: the name, behind what else is kept."""
 
 OWNED = 0x80
 """Added to the kind where an owner stands before the name."""
 
 OWNER = struct.Struct("<Q")
 """User id and group id, four bytes each."""
+
+ATTRIBUTED = 0x40
+"""Added to the kind where a digest of extended attributes stands before the name, behind the owner: its length, a byte,
+and then so many."""
+
+PLAIN = 0x3F
+"""What of the kind is the kind."""
 
 FILE, DIRECTORY, LINK, SPECIAL, UNKNOWN, MOUNT = 1, 2, 3, 4, 5, 6
 """What stands at a path; `syncline.core.model.Kind` gives these numbers their meaning."""
@@ -52,8 +59,9 @@ def kinds(payload: bytes) -> Iterator[tuple[str, int]]:
         kind, _, _, _, _, _, length = RECORD.unpack_from(payload, position)
         position += width
         end_of_name = position + length
-        if kind & OWNED:
-            kind -= OWNED
-            position += OWNER.size
+        if kind > PLAIN:
+            position += OWNER.size if kind & OWNED else 0
+            position += 1 + payload[position] if kind & ATTRIBUTED else 0
+            kind &= PLAIN
         yield payload[position:end_of_name].decode("utf-8", "surrogateescape"), kind
         position = end_of_name

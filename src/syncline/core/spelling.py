@@ -15,8 +15,8 @@ CONTENT_POLICIES: Final = ("keep-both", "newest", "hold", "oldest", "largest", "
 PROPERTY_POLICIES: Final = ("newest", "left", "hold", "right")
 """The first three of each are also called 1, 2 and 3."""
 
-PROPERTIES: Final = ("mtime", "mode", "owner")
-LATER_PROPERTIES: Final = ("xattr", "windows")
+PROPERTIES: Final = ("mtime", "mode", "owner", "xattr")
+LATER_PROPERTIES: Final = ("windows",)
 """What a job keeps in step besides contents, and what it will."""
 
 _NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)"

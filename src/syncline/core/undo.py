@@ -45,13 +45,14 @@ class Was:
     """What stood at a place before a run; `entry` None: nothing.
 
     `kept` is where its content went, in the trash or under a clash name; None: it never left its place, or there is
-    none. `lost`: it was removed outright.
+    none. `lost`: it was removed outright. `values`: its extended attributes, packed, where the journal has them.
     """
 
     entry: Entry | None
     kept: Place | None = None
     aside: bool = False
     lost: bool = False
+    values: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class BringBack:
     """The earlier version comes back from where it is kept; a directory without `kept` is made anew.
 
     `entry` is what is to stand there, `copy` what is kept. `aside`: it is kept under a clash name, which goes.
+    `values`: the extended attributes of a directory made anew.
     """
 
     at: Place
@@ -115,15 +117,17 @@ class BringBack:
     kept: Place | None = None
     copy: Entry | None = None
     aside: bool = False
+    values: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The properties are set back."""
+    """The properties are set back; `values`: the extended attributes, where these are among them."""
 
     at: Place
     present: Entry
     entry: Entry
+    values: bytes | None = None
 
 
 Inverse = Nothing | Stays | TakeAway | BringBack | Reset
@@ -271,9 +275,12 @@ def inverse(change: Change, sight: Sight) -> Inverse:
     if was.kept is not None:
         return _from_kept(at, was, was.entry, was.kept, now, sight)
     if now is None or became is None or not _only_properties(was, became):
-        return BringBack(at, now, was.entry)
+        entry = replace(was.entry, xattr=None) if was.entry.xattr and was.values is None else was.entry
+        return BringBack(at, now, entry, values=was.values)
     entry = _as_it_was(now, was.entry)
-    return Nothing(at) if entry == now else Reset(at, now, entry)
+    if entry.xattr and entry.xattr != now.xattr and was.values is None:
+        return Stays(at, Reason.UNREADABLE, "the extended attributes it had before that run are not kept")
+    return Nothing(at) if entry == now else Reset(at, now, entry, was.values)
 
 
 def _only_properties(was: Was, became: Entry) -> bool:
@@ -289,7 +296,7 @@ def _from_kept(at: Place, was: Was, entry: Entry, kept: Place, now: Entry | None
     if was.aside and not _same_version(entry, copy):
         told = f"its earlier version, the clash file {names.printable(kept.path)}, was changed since"
         return Stays(at, Reason.TARGET_CHANGED, told)
-    wanted = replace(_as_it_was(copy, entry), content=entry.content)
+    wanted = replace(_as_it_was(copy, entry), content=entry.content, xattr=copy.xattr)
     return BringBack(at, now, wanted, kept, copy, was.aside)
 
 
@@ -310,12 +317,12 @@ def _was(step: Done) -> Was:
             aside = action.aside if step.trash is None else None
             kept = aside if aside is not None else step.trash
             return Was(expect, None if kept is None else Place(at.side, kept), aside is not None, lost=kept is None)
-        case SetProperties(expect=expect):
-            return Was(expect)
+        case SetProperties(expect=expect, was=values):
+            return Was(expect, values=values)
         case Trash(at, expect):
             return Was(expect, None if step.trash is None else Place(at.side, step.trash), lost=step.trash is None)
-        case Remove(expect=expect):
-            return Was(expect, lost=expect is None or expect.kind is not Kind.DIRECTORY)
+        case Remove(expect=expect, was=values):
+            return Was(expect, lost=expect is None or expect.kind is not Kind.DIRECTORY, values=values)
         case Rename() | RunCommand():
             raise AssertionError(f"{type(action).__name__} is not planned yet")
 

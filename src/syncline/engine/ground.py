@@ -28,11 +28,10 @@ from syncline.core.model import (
     Side,
     Trash,
 )
-from syncline.core.policy import Ability, Rules
-from syncline.engine.world import World
+from syncline.core.policy import Rules
+from syncline.engine.world import World, ability
 from syncline.errors import PathError
 from syncline.execute import transfer
-from syncline.fs.root import Root
 from syncline.jobs.kind import Job, keeps_modes, patterns
 from syncline.scanner.client import remembered, same_file
 from syncline.store.base import BaseStore, Row
@@ -85,8 +84,8 @@ class Ground:
             ignored=self.ignored,
             now_ns=int(now.timestamp() * 1e9),
             minute=now.strftime("%Y%m%d%H%M"),
-            left=_ability(world.roots[Side.LEFT]),
-            right=_ability(world.roots[Side.RIGHT]),
+            left=ability(world.roots[Side.LEFT]),
+            right=ability(world.roots[Side.RIGHT]),
             modes=keeps_modes(job.settings),
         )
         self.fold: Callable[[str], str] = self.rules.fold()
@@ -266,7 +265,7 @@ def _made(
 ) -> Action:
     match wanted.kind:
         case Kind.DIRECTORY:
-            return MakeDirectory(at, present, because, wanted, aside, group)
+            return MakeDirectory(at, present, because, wanted, aside, group, source)
         case Kind.LINK:
             return PutLink(at, present, because, wanted, source, aside, group)
         case _:
@@ -275,8 +274,3 @@ def _made(
 
 def _inside(path: RelPath, relative: RelPath) -> RelPath:
     return RelPath(f"{path}/{relative}")
-
-
-def _ability(root: Root) -> Ability:
-    able = root.capabilities
-    return Ability(able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names, able.exchange, able.owner)

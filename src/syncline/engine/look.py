@@ -24,16 +24,15 @@ from syncline.core.model import (
     RelPath,
     Side,
 )
-from syncline.core.policy import Ability, Rules
+from syncline.core.policy import Rules
 from syncline.core.renames import Followed
 from syncline.core.trees import Wanted
 from syncline.engine import suspects as suspicion
 from syncline.engine.standing import Standing
-from syncline.engine.world import Ask, World, check_stop
+from syncline.engine.world import Ask, World, ability, check_stop
 from syncline.errors import PathError, RootLost
 from syncline.execute.remember import Clocks
-from syncline.fs.root import Root
-from syncline.jobs.kind import Job, disposal, keeps_modes, keeps_owners, patterns
+from syncline.jobs.kind import Job, disposal, keeps, keeps_modes, patterns
 from syncline.scanner.client import Observed
 from syncline.scanner.contents import read_contents
 from syncline.scanner.scan import Scan, Scanning
@@ -153,8 +152,8 @@ def _rules(
         ignored=ignored,
         now_ns=int(now.timestamp() * 1e9),
         minute=now.strftime("%Y%m%d%H%M"),
-        left=_ability(world.roots[Side.LEFT]),
-        right=_ability(world.roots[Side.RIGHT]),
+        left=ability(world.roots[Side.LEFT]),
+        right=ability(world.roots[Side.RIGHT]),
         quick=first and job.settings.compare == "quick",
         reread=ask.full,
         extras=job.kind.extras(job.settings),
@@ -166,11 +165,6 @@ def _rules(
         return rules
     fold = rules.fold()
     return replace(rules, undone={fold(conflict.path): conflict for conflict in found})
-
-
-def _ability(root: Root) -> Ability:
-    able = root.capabilities
-    return Ability(able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names, able.exchange, able.owner)
 
 
 def accessible(
@@ -236,16 +230,22 @@ def _plan(
         agreed=counts.both,
         counts=counts,
         first=standing.first,
-        notes=(*standing.notes, *_unowned(job, world)),
+        notes=(*standing.notes, *_not_kept(job, world)),
     )
 
 
-def _unowned(job: Job, world: World) -> Iterator[str]:
-    """A sentence where a job is to keep owners in step and cannot."""
-    cannot = [job.kind.root_name(side) for side in SIDES if not world.roots[side].capabilities.owner]
-    if keeps_owners(job.settings) and cannot:
-        where = " and ".join(cannot)
-        yield f"owners are not kept in step: in {where} they are not kept, or this user may not set them (root may)"
+def _not_kept(job: Job, world: World) -> Iterator[str]:
+    """A sentence for each property that a job is to keep in step and cannot."""
+    for each, (called, why) in _ON_REQUEST.items():
+        cannot = [job.kind.root_name(side) for side in SIDES if not getattr(world.roots[side].capabilities, each)]
+        if keeps(job.settings, each) and cannot:
+            yield f"{called} are not kept in step: in {' and '.join(cannot)} {why}"
+
+
+_ON_REQUEST = {
+    "owner": ("owners", "they are not kept, or this user may not set them (root may)"),
+    "xattr": ("extended attributes", "they are not kept"),
+}
 
 
 def _unseen(job: Job, world: World, scans: dict[Side, Scan]) -> list[Objection]:

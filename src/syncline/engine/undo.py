@@ -462,8 +462,8 @@ class _Drawing:
         match step:
             case Stays(at, reason, detail):
                 self.stays.append(Problem(at, reason, detail))
-            case Reset(at, present, entry):
-                action = SetProperties(at, present, Because(Why.UNDO, at, present), entry)
+            case Reset(at, present, entry, values):
+                action = SetProperties(at, present, Because(Why.UNDO, at, present), entry, values=values)
                 (self.modes if entry.kind is Kind.DIRECTORY else self.puts).append(action)
                 self.then[at] = _Then(entry, self.eyes.actual(at) or at)
             case BringBack():
@@ -486,7 +486,7 @@ class _Drawing:
             )
         except PathError as error:
             return self._bring_back(Stays(at, Reason(error.reason), error.detail))
-        self._made(at, present, because, step.entry, step.kept, step.copy, group)
+        self._made(at, present, because, step.entry, step.kept, step.copy, group, step.values)
         for relative, entry in inside:
             assert step.kept is not None
             place = Place(at.side, names.join(at.path, relative))
@@ -514,13 +514,14 @@ class _Drawing:
         kept: Place | None,
         copy: Entry | None,
         group: RelPath | None,
+        values: bytes | None = None,
     ) -> None:
         self.then[at] = _Then(entry, self.eyes.actual(kept or at) or at)
         match entry.kind:
             case Kind.DIRECTORY:
                 there = present is not None and present.kind is Kind.DIRECTORY
                 if not there:
-                    self.makes.append(MakeDirectory(at, present, because, entry, None, group))
+                    self.makes.append(MakeDirectory(at, present, because, entry, None, group, kept, values))
                 differs = present is not None and not policy.same_properties(present, entry)
                 if entry.mode & 0o700 != 0o700 or (there and differs):
                     self.modes.append(SetProperties(at, None, because, entry, group))

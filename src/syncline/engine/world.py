@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from syncline.core.model import Side
+from syncline.core.policy import Ability
 from syncline.errors import Interrupted
-from syncline.fs.probe import owns, probe
+from syncline.fs.probe import ON_REQUEST, does_keep, probe
 from syncline.fs.root import Root
 from syncline.store.db import Store
 from syncline.store.jobs import Job as Remembered
@@ -41,6 +43,14 @@ class World:
     filesystems: Mapping[Side, str]
 
 
+def ability(root: Root) -> Ability:
+    """What of a root a merge must know."""
+    able = root.capabilities
+    return Ability(
+        able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names, able.exchange, able.owner, able.xattr
+    )
+
+
 def take(world: World, sides: Iterable[Side]) -> None:
     """Lock the roots that are to be changed, and try what their file system does not tell by its type.
 
@@ -54,8 +64,10 @@ def take(world: World, sides: Iterable[Side]) -> None:
 
             root.trust(probe(root))
             tried.note(root, root.capabilities)
-        if root.capabilities.owner:
-            root.trust(replace(root.capabilities, owner=owns(root)))
+        for each in ON_REQUEST:
+            if getattr(root.capabilities, each):
+                able: dict[str, Any] = {each: does_keep(root, each)}
+                root.trust(replace(root.capabilities, **able))
 
 
 def recall(world: World) -> None:

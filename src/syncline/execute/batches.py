@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from syncline.core import plan as planning
@@ -104,12 +104,13 @@ def _numbered(actions: Iterable[Action]) -> Iterator[list[Numbered]]:
 
 
 def batches(actions: Iterable[Action]) -> Iterator[list[Action]]:
-    """Consecutive actions, so many as may be staged at once; a group is never divided. What is staged from under a new
-    name waits until the renames are done."""
+    """Consecutive actions, so many as may be staged at once; a group is never divided. What is read under a new name
+    before anything is done waits until the renames are done."""
     batch: list[Action] = []
     size, renames = 0, False
     for action in actions:
-        if renames and isinstance(action, PutFile | PutLink):
+        reads = isinstance(action, PutFile | PutLink) or perform.attributes_change(action)
+        if renames and reads:
             yield batch
             batch, size, renames = [], 0, False
         full = len(batch) >= BATCH_ACTIONS or size + planning.size_of(action) > BATCH_BYTES
@@ -126,6 +127,7 @@ def batches(actions: Iterable[Action]) -> Iterator[list[Action]]:
 def _carry_out_batch(
     batch: list[Numbered], following: Iterable[list[Numbered]], ahead: Ahead, site: Site, books: Books, tally: Tally
 ) -> Iterator[Event]:
+    batch = [replace(item, action=perform.with_attributes(site, item.action)) for item in batch]
     with books.store.transaction():
         books.journal.begin(books.run, [(item.number, item.action.group, item.action, None) for item in batch])
     failures: dict[int, Problem] = {}

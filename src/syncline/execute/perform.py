@@ -7,7 +7,8 @@ holds on the other side; otherwise it raises, and the path is planned anew by th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from syncline.core.model import (
     Action,
@@ -31,7 +32,8 @@ from syncline.errors import PathError, SynclineError
 from syncline.execute import transfer
 from syncline.execute.results import Results
 from syncline.execute.transfer import Copied, Names
-from syncline.fs.root import Root
+from syncline.fs.root import Besides, Root
+from syncline.fs.xattrs import digest
 from syncline.scanner.client import same_file
 
 
@@ -70,7 +72,7 @@ def stage(site: Site, action: Action, own: Names) -> Iterator[int | Staged]:
                 own.new,
                 mtime_ns=action.entry.mtime_ns,
                 mode=action.entry.mode if root.capabilities.mode else None,
-                owner=action.entry.owner if root.capabilities.owner else None,
+                besides=_besides(site, action, None),
                 stop=site.stop,
             )
             for step in steps:
@@ -79,7 +81,7 @@ def stage(site: Site, action: Action, own: Names) -> Iterator[int | Staged]:
             target = site.roots[action.source.side].read_link(action.source.path)
             yield Staged(transfer.known(root.make_link(own.new, target), target))
         case MakeDirectory(expect=expect) if expect is not None:
-            yield Staged(root.make_directory(own.new, action.entry.mode | 0o700, action.entry.owner))
+            yield Staged(root.make_directory(own.new, action.entry.mode | 0o700, _besides(site, action, None)))
         case _:
             yield Staged()
 
@@ -139,7 +141,7 @@ def _put(site: Site, action: PutFile | PutLink, own: Names, staged: Staged) -> R
     else:
         trashed = _displace(site, action, own, expect, staged.entry)
     if isinstance(action, PutFile) and staged.source is not None:
-        # A mode or owner set since the plan was made was not carried: the planned one is remembered, and the next scan
+        # A property set since the plan was made was not carried: the planned one is remembered, and the next scan
         # sees it.
         site.results.note(action.source, transfer.with_properties(staged.source, action.source_entry))
     elif isinstance(action, PutLink):
@@ -172,7 +174,7 @@ def _make_directory(site: Site, action: MakeDirectory, own: Names, staged: Stage
     root, at = site.roots[action.at.side], action.at
     expect = _expected(site, at, action.expect)
     if expect is None:
-        made = root.make_directory(at.path, action.entry.mode | 0o700, action.entry.owner)
+        made = root.make_directory(at.path, action.entry.mode | 0o700, _besides(site, action, None))
         site.results.note(at, made)
         return None
     assert staged.entry is not None
@@ -187,11 +189,59 @@ def _set_properties(site: Site, action: SetProperties) -> None:
     file = present.kind is Kind.FILE
     mtime_ns = action.entry.mtime_ns if file and action.entry.mtime_ns != present.mtime_ns else None
     mode = action.entry.mode if root.capabilities.mode and action.entry.mode != present.mode else None
-    owner = action.entry.owner if root.capabilities.owner and action.entry.owner != present.owner else None
     if file and not same_file(present, root.entry(at.path)):
         raise PathError(Reason.TARGET_CHANGED, at.path, "was changed after the plan was made; it is left as it is")
-    found = root.set_properties(at.path, expect=present, mtime_ns=mtime_ns, mode=mode, owner=owner)
+    besides = _besides(site, action, present)
+    found = root.set_properties(at.path, expect=present, mtime_ns=mtime_ns, mode=mode, besides=besides)
     site.results.note(at, transfer.known(found, present.content))
+
+
+def _besides(site: Site, action: PutFile | MakeDirectory | SetProperties, present: Entry | None) -> Besides:
+    """What an action sets besides time and mode, as far as it differs from what stands there. Raises: PathError."""
+    keeps, wanted = site.roots[action.at.side].capabilities, action.entry
+    owner = wanted.owner if keeps.owner and (present is None or present.owner != wanted.owner) else None
+    before = b"" if present is None else present.xattr
+    attributed = keeps.xattr and wanted.xattr is not None and wanted.xattr != before
+    return Besides(owner, _attributes(site, action) if attributed else None)
+
+
+def _attributes(site: Site, action: PutFile | MakeDirectory | SetProperties) -> bytes:
+    """The extended attributes an action sets, from where they stand. Raises: PathError."""
+    at, wanted = action.at, action.entry.xattr
+    values: bytes | None = b"" if not wanted else getattr(action, "values", None)
+    if values is not None:
+        return values
+    source = action.source if isinstance(action, PutFile) else getattr(action, "like", None)
+    for place in dict.fromkeys((source, action.because.place, at, Place(at.side.other, at.path))):
+        with suppress(PathError):
+            found = b"" if place is None else site.roots[place.side].xattrs(place.path)
+            if digest(found) == wanted:
+                return found
+    raise PathError(Reason.TARGET_CHANGED, at.path, "the extended attributes it was to get were changed meanwhile")
+
+
+def with_attributes(site: Site, action: Action) -> Action:
+    """An action with the extended attributes that it takes away, which undo needs, and with those it sets, which
+    recovery needs; to be asked directly before it is begun."""
+    match action:
+        case SetProperties(at, expect) if attributes_change(action):
+            was = values = None
+            with suppress(PathError):
+                was = site.roots[at.side].xattrs(at.path)
+                values = _attributes(site, action)
+            known = was is not None and expect is not None and digest(was) == expect.xattr
+            return replace(action, was=was if known else None, values=values)
+        case Remove(at, expect) if expect is not None and expect.kind is Kind.DIRECTORY and expect.xattr:
+            with suppress(PathError):
+                return replace(action, was=site.roots[at.side].xattrs(at.path))
+    return action
+
+
+def attributes_change(action: Action) -> bool:
+    """Whether an action gives what stands at its place other extended attributes."""
+    if not isinstance(action, SetProperties) or action.expect is None:
+        return False
+    return action.entry.xattr is not None and action.expect.xattr not in (None, action.entry.xattr)
 
 
 def _rename(site: Site, action: Rename, own: Names) -> RelPath | None:

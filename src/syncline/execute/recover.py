@@ -34,7 +34,8 @@ from syncline.execute import perform, transfer
 from syncline.execute.perform import Site, Staged
 from syncline.execute.results import Results, outcome_place, touched
 from syncline.execute.transfer import STAGING, TRASH, Names
-from syncline.fs.root import Root
+from syncline.fs import xattrs
+from syncline.fs.root import Besides, Root
 from syncline.store.db import Store
 from syncline.store.journal import Journal, Step
 
@@ -62,7 +63,7 @@ def recover(roots: Mapping[Side, Root], store: Store, journal: Journal, job: str
         effective = [item for item in unit if trashed[item.number] or _took_effect(roots, item)]
         for item in unit:
             recovered.suspects.update(_in_doubt(item.action))
-            if item in effective:
+            if item in effective or _set_whole(site, item):
                 place = outcome_place(item.action)
                 outcomes[item.number] = (roots[place.side].entry(place.path), trashed[item.number])
             elif effective:
@@ -215,6 +216,26 @@ def _took_effect(roots: Mapping[Side, Root], item: Step) -> bool:
             return found is not None and policy.same_properties(found, action.entry)
         case _:
             return False
+
+
+def _set_whole(site: Site, item: Step) -> bool:
+    """Set what was cut off while extended attributes were set, which takes several steps: where all that stands there
+    is from before or from that action, and something of it is from that action. Whether this was so."""
+    action = item.action
+    if not isinstance(action, SetProperties) or action.was is None or action.values is None:
+        return False
+    root, at, expect = site.roots[action.at.side], action.at.path, action.expect
+    found = root.entry(at)
+    if found is None or expect is None or not transfer.same_object(expect, found):
+        return False
+    now, before, after = (xattrs.unpack(packed) for packed in (root.xattrs(at), action.was, action.values))
+    ours = all(now.get(name) in (before.get(name), after.get(name)) for name in {*now, *before, *after})
+    opened = found.mode != expect.mode and found.mode == expect.mode | 0o600
+    if not ours or (now == before and not opened) or (found.mode != expect.mode and not opened):
+        return False
+    mode, besides = action.entry.mode, Besides(xattr=action.values)
+    root.set_properties(at, expect=found, mtime_ns=None, mode=mode if root.capabilities.mode else None, besides=besides)
+    return True
 
 
 def _finish(site: Site, item: Step) -> tuple[Entry | None, RelPath | None] | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from syncline.core import listing, names, policy
 from syncline.core.model import PRIVATE, Entry, Kind, Place, Reason, RelPath
 from syncline.errors import PathError
-from syncline.fs.root import Root
+from syncline.fs.root import NOTHING, Besides, Root
 from syncline.scanner.client import content_of, new_digest, same_file
 
 STAGING = RelPath(f"{PRIVATE}/staging")
@@ -60,7 +60,7 @@ def copy_file(
     *,
     mtime_ns: int,
     mode: int | None,
-    owner: int | None = None,
+    besides: Besides = NOTHING,
     stop: Callable[[], bool],
 ) -> Iterator[int | Copied]:
     """Copy and hash in one pass; yields the bytes copied so far, and last what was staged.
@@ -74,7 +74,7 @@ def copy_file(
     for attempt in range(1, ATTEMPTS + 1):
         try:
             times = mtime_ns if attempt == 1 else None
-            yield from _copy_once(source, place, seen, target, staged, times, mode, owner, stop)
+            yield from _copy_once(source, place, seen, target, staged, times, mode, besides, stop)
             return
         except PathError as error:
             if error.reason not in (Reason.CHANGED_WHILE_COPIED, Reason.BUSY) or stop():
@@ -97,7 +97,7 @@ def _copy_once(
     staged: RelPath,
     mtime_ns: int | None,
     mode: int | None,
-    owner: int | None,
+    besides: Besides,
     stop: Callable[[], bool],
 ) -> Iterator[int | Copied]:
     reader = source.open(place.path)
@@ -122,7 +122,7 @@ def _copy_once(
             if expect.content is not None and expect.content[:1] == content[:1] and expect.content != content:
                 raise PathError(Reason.CHANGED_WHILE_COPIED, place.path, "reads differently from a moment ago")
             time_ns = expect.mtime_ns if mtime_ns is None else mtime_ns
-            entry = writer.finish(mtime_ns=time_ns, mode=mode, owner=owner)
+            entry = writer.finish(mtime_ns=time_ns, mode=mode, besides=besides)
         except BaseException:
             writer.abandon()
             raise
@@ -135,7 +135,8 @@ def known(entry: Entry, content: bytes | None) -> Entry:
     """`entry` with this content."""
     if entry.content is content:
         return entry
-    return Entry(entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode, content, entry.owner)
+    stamp = entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode
+    return Entry(*stamp, content, entry.owner, entry.xattr)
 
 
 def with_properties(entry: Entry, planned: Entry) -> Entry:

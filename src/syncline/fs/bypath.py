@@ -20,8 +20,9 @@ from syncline.core.model import PERMISSIONS, PRIVATE, Entry, Kind, Reason, RelPa
 from syncline.core.names import folding, impossible
 from syncline.core.record import MARKER
 from syncline.errors import PathError, RootLost, SynclineError
-from syncline.fs import locking, syscalls
+from syncline.fs import locking, syscalls, xattrs
 from syncline.fs.entries import (
+    ATTRIBUTED,
     NO_SYMLINKS,
     apart,
     as_planned,
@@ -36,7 +37,7 @@ from syncline.fs.entries import (
 from syncline.fs.errno_table import translated
 from syncline.fs.fallbacks import NO_LINKS
 from syncline.fs.probe import capabilities_of
-from syncline.fs.root import Capabilities, Outside, Space
+from syncline.fs.root import NOTHING, Besides, Capabilities, Outside, Space
 from syncline.fs.scan import owner_of
 from syncline.fs.streams import FileReader, FileWriter
 
@@ -93,6 +94,13 @@ class PathRoot:
         names = named(path)
         with self._doing(path, "the link could not be read"):
             return os.fsencode(os.readlink(self._find(names)))
+
+    def xattrs(self, path: RelPath) -> bytes:
+        names = named(path)
+        if not self._capabilities.xattr:
+            return b""
+        with self._doing(path, "its extended attributes could not be read"):
+            return xattrs.read(self._find(names), follow=False)
 
     def open(self, path: RelPath) -> FileReader:
         names = named(path)
@@ -168,10 +176,9 @@ class PathRoot:
             where = self._free(path)
             fd = os.open(where, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o600)
 
-        def settle(fd: int, mtime_ns: int | None, mode: int | None, owner: int | None) -> tuple[Entry, os.stat_result]:
-            self._set(where, os.fstat(fd), mtime_ns, mode, owner)
-            status = os.fstat(fd)
-            return self._entry_of(status), status
+        def settle(fd: int, mtime_ns: int | None, mode: int | None, besides: Besides) -> tuple[Entry, os.stat_result]:
+            self._set(where, os.fstat(fd), mtime_ns, mode, besides)
+            return self._look(fd), os.fstat(fd)
 
         def discard(written: os.stat_result) -> None:
             if os.path.samestat(written, os.lstat(where)):
@@ -188,11 +195,11 @@ class PathRoot:
             os.symlink(text, where)
             return self._entry_at(where)
 
-    def make_directory(self, path: RelPath, mode: int = 0o700, owner: int | None = None) -> Entry:
+    def make_directory(self, path: RelPath, mode: int = 0o700, besides: Besides = NOTHING) -> Entry:
         with self._doing(path, "the directory could not be made", naming=True):
             where = self._free(path)
             os.mkdir(where, 0o700)
-            self._set(where, os.lstat(where), None, mode, owner)
+            self._set(where, os.lstat(where), None, mode, besides)
             return self._entry_at(where)
 
     def rename(self, old: RelPath, new: RelPath) -> None:
@@ -236,14 +243,14 @@ class PathRoot:
             os.link(self._there(old), self._free(new), follow_symlinks=False)
 
     def set_properties(
-        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, owner: int | None = None
+        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, besides: Besides = NOTHING
     ) -> Entry:
-        with self._doing(path, "its owner, mode or times could not be set"):
+        with self._doing(path, "its properties could not be set"):
             where = self._there(path)
             # RACE: by path, what was looked at may be another thing when it is set; worst case that gets the
-            # owner, mode and times.
+            # properties.
             as_planned(self._entry_at(where), expect, path)
-            self._set(where, os.lstat(where), mtime_ns, mode, owner)
+            self._set(where, os.lstat(where), mtime_ns, mode, besides)
             return self._entry_at(where)
 
     def remove(self, path: RelPath) -> None:
@@ -346,10 +353,14 @@ class PathRoot:
         os.rename(source, target)
 
     def _entry_at(self, where: str) -> Entry:
-        return self._weakened(entry_of(os.lstat(where), self._device, self._capabilities))
+        entry = self._entry_of(os.lstat(where))
+        if self._capabilities.xattr and entry.kind in ATTRIBUTED:
+            return but(entry, xattr=xattrs.told(where, follow=False))
+        return entry
 
     def _look(self, fd: int) -> Entry:
-        return self._entry_of(os.fstat(fd))
+        entry = self._entry_of(os.fstat(fd))
+        return but(entry, xattr=xattrs.told_of(fd)) if self._capabilities.xattr else entry
 
     def _entry_of(self, status: os.stat_result) -> Entry:
         return self._weakened(entry_of(status, self._device, self._capabilities))
@@ -360,14 +371,17 @@ class PathRoot:
         return but(entry, mode=mode, mtime_ns=_stepped(entry.mtime_ns, step_ns))
 
     def _set(
-        self, where: str, status: os.stat_result, mtime_ns: int | None, mode: int | None, owner: int | None
+        self, where: str, status: os.stat_result, mtime_ns: int | None, mode: int | None, besides: Besides
     ) -> None:
-        """Set owner, mode and times; set-id and sticky bits stay as they are, or as the system leaves them to a new
-        owner. A link has only times."""
+        """Set properties; set-id and sticky bits stay as they are, or as the system leaves them to a new owner. A link
+        has only times."""
         is_link = stat.S_ISLNK(status.st_mode)
+        owner, xattr = besides.owner, besides.xattr
         if owner is not None and self._capabilities.owner and not is_link and owner != owner_of(status):
             os.chown(where, *ids(owner), follow_symlinks=False)
             status = os.lstat(where)
+        if xattr is not None and self._capabilities.xattr and not is_link:
+            xattrs.write_any(where, status.st_mode, xattr)
         if mode is not None and self._capabilities.mode and not is_link:
             os.chmod(where, stat.S_IMODE(status.st_mode) & ~PERMISSIONS | mode & PERMISSIONS)
         if mtime_ns is not None:

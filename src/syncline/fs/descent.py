@@ -70,13 +70,14 @@ class Descent:
         stamps: bool,
         inodes: bool,
         owners: bool = False,
+        xattrs: bool = False,
         beat: Callable[[], object],
     ) -> None:
         """`root` is a descriptor of the root, `device` its st_dev; `beat` is called again and again while it reads;
-        `stamps`, `inodes`, `owners`: see `pack_directory`."""
+        `stamps`, `inodes`, `owners`, `xattrs`: see `pack_directory`."""
         self._root = root
         self._device = device
-        self._stamps, self._inodes, self._owners = stamps, inodes, owners
+        self._stamps, self._inodes, self._owners, self._xattrs = stamps, inodes, owners, xattrs
         self._beat = beat
         self._held: list[tuple[str, int]] = []
 
@@ -97,6 +98,7 @@ class Descent:
                 stamps=self._stamps,
                 inodes=self._inodes,
                 owners=self._owners,
+                xattrs=self._xattrs,
                 at_top=not path,
                 beat=self._beat,
             )

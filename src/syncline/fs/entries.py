@@ -13,6 +13,9 @@ from syncline.fs.scan import clamped, owner_of
 
 NO_SYMLINKS = "this file system cannot hold symbolic links"
 
+ATTRIBUTED = frozenset({Kind.FILE, Kind.DIRECTORY})
+"""What can have extended attributes of the user's."""
+
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.LINK}
 
 

@@ -18,6 +18,7 @@ _LOST = {
 _ALWAYS = {
     errno.ENOSPC: (Reason.NO_SPACE, "no space is left"),
     errno.EDQUOT: (Reason.NO_SPACE, "the quota for this file system is used up"),
+    errno.E2BIG: (Reason.NO_SPACE, "its extended attributes have no room on this file system"),
     errno.EFBIG: (Reason.NO_SPACE, "the file is too large for this file system"),
     errno.EACCES: (Reason.UNREADABLE, "permission is missing"),
     errno.EPERM: (Reason.UNREADABLE, "the system does not permit it"),

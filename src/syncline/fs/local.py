@@ -12,13 +12,15 @@ import os
 import stat
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from syncline.core.model import PERMISSIONS, Entry, Kind, Reason, RelPath
 from syncline.core.names import NameRules, impossible
 from syncline.errors import PathError, RootLost, SynclineError
-from syncline.fs import errno_table, fallbacks, flags, locking, syscalls
+from syncline.fs import errno_table, fallbacks, flags, locking, syscalls, xattrs
 from syncline.fs.directories import Directories, Directory
 from syncline.fs.entries import (
+    ATTRIBUTED,
     NO_SYMLINKS,
     apart,
     as_planned,
@@ -31,7 +33,7 @@ from syncline.fs.entries import (
     regular,
 )
 from syncline.fs.probe import HONEST_SYNC, capabilities_of
-from syncline.fs.root import Capabilities, Outside, Space
+from syncline.fs.root import NOTHING, Besides, Capabilities, Outside, Space
 from syncline.fs.scan import owner_of, pack_directory
 from syncline.fs.streams import FileReader, FileWriter
 
@@ -105,6 +107,14 @@ class LocalRoot:
             above = self._directories.reach(names[:-1])
             return os.fsencode(os.readlink(names[-1], dir_fd=above.fd))
 
+    def xattrs(self, path: RelPath) -> bytes:
+        names = named(path)
+        if not self._capabilities.xattr:
+            return b""
+        with self._reading(path, "its extended attributes could not be read"):
+            above = self._directories.reach(names[:-1])
+            return xattrs.read_in(above.fd, names[-1])
+
     def open(self, path: RelPath) -> FileReader:
         names = named(path)
         with self._reading(path, "could not be opened"):
@@ -135,6 +145,7 @@ class LocalRoot:
                 stamps=keeps.ctime,
                 inodes=keeps.inode,
                 owners=keeps.owner,
+                xattrs=keeps.xattr,
                 at_top=not names,
             )
 
@@ -144,7 +155,9 @@ class LocalRoot:
         def translated(error: OSError, path: RelPath) -> SynclineError:
             return self.translated(error, path, "the directory could not be read")
 
-        return Outside(self._fd, self._device, keeps.ctime, keeps.inode, keeps.owner, translated, self._abandon)
+        return Outside(
+            self._fd, self._device, keeps.ctime, keeps.inode, keeps.owner, keeps.xattr, translated, self._abandon
+        )
 
     def names(self, path: RelPath) -> list[str]:
         names = components(path)
@@ -198,18 +211,17 @@ class LocalRoot:
             os.symlink(text, names[-1], dir_fd=above.fd)
             return self._entry_at(names[-1], above)
 
-    def make_directory(self, path: RelPath, mode: int = 0o700, owner: int | None = None) -> Entry:
+    def make_directory(self, path: RelPath, mode: int = 0o700, besides: Besides = NOTHING) -> Entry:
         names = self._making(path)
         with self._changing(path, "the directory could not be made", naming=True):
             above = self._directories.reach(names[:-1])
             os.mkdir(names[-1], 0o700, dir_fd=above.fd)
-            keeps = self._capabilities
-            if (mode == 0o700 or not keeps.mode) and (owner is None or not keeps.owner):
+            if (mode == 0o700 or not self._capabilities.mode) and besides == NOTHING:
                 return self._entry_at(names[-1], above)
-            # RACE: the name may be given to another directory here; worst case that one gets our mode and owner.
+            # RACE: the name may be given to another directory here; worst case that one gets our properties.
             fd = self._directories.open_at(names[-1], _READ | flags.DIRECTORY, above)
             try:
-                self._set(fd, os.fstat(fd), None, mode, owner)
+                self._set(fd, os.fstat(fd), None, mode, besides)
                 return self._look(fd)
             finally:
                 os.close(fd)
@@ -263,10 +275,10 @@ class LocalRoot:
             os.link(olds[-1], news[-1], src_dir_fd=source.fd, dst_dir_fd=target.fd, follow_symlinks=False)
 
     def set_properties(
-        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, owner: int | None = None
+        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, besides: Besides = NOTHING
     ) -> Entry:
         names = named(path)
-        with self._changing(path, "its owner, mode or times could not be set"):
+        with self._changing(path, "its properties could not be set"):
             above = self._directories.reach(names[:-1])
             as_planned(self._entry_at(names[-1], above), expect, path)
             if expect.kind is Kind.LINK:
@@ -277,7 +289,7 @@ class LocalRoot:
             try:
                 status = os.fstat(fd)
                 as_planned(entry_of(status, self._device, self._capabilities), expect, path)
-                self._set(fd, status, mtime_ns, mode, owner)
+                self._set(fd, status, mtime_ns, mode, besides)
                 return self._look(fd)
             finally:
                 os.close(fd)
@@ -331,11 +343,19 @@ class LocalRoot:
         return self._entry_at(names[-1], self._directories.reach(names[:-1], afresh=afresh))
 
     def _entry_at(self, name: str, above: Directory) -> Entry:
-        status = os.stat(name, dir_fd=above.fd, follow_symlinks=False)
-        return entry_of(status, self._device, self._capabilities)
+        entry = self._entry_of(os.stat(name, dir_fd=above.fd, follow_symlinks=False))
+        if self._capabilities.xattr and entry.kind in ATTRIBUTED:
+            # RACE: the name may be given to something else here; worst case an entry has the other's attributes.
+            return replace(entry, xattr=xattrs.told_in(above.fd, name))
+        return entry
 
     def _look(self, fd: int) -> Entry:
-        return self._entry_of(os.fstat(fd))
+        return self._attributed(self._entry_of(os.fstat(fd)), fd)
+
+    def _attributed(self, entry: Entry, fd: int) -> Entry:
+        if self._capabilities.xattr and entry.kind in ATTRIBUTED:
+            return replace(entry, xattr=xattrs.told_of(fd))
+        return entry
 
     def _entry_of(self, status: os.stat_result) -> Entry:
         return entry_of(status, self._device, self._capabilities)
@@ -365,24 +385,28 @@ class LocalRoot:
         return self._directories.open_at(name, _LOOK, above)  # not to be read, but its owner may set its mode
 
     def _settle(
-        self, fd: int, mtime_ns: int | None, mode: int | None, owner: int | None
+        self, fd: int, mtime_ns: int | None, mode: int | None, besides: Besides
     ) -> tuple[Entry, os.stat_result]:
-        """Set owner, mode and times of a file just made, which has no other mode bits yet."""
-        if owner is not None and self._capabilities.owner:
-            os.chown(fd, *ids(owner))
+        """Set the properties of a file just made, which has no other mode bits yet."""
+        if besides.owner is not None and self._capabilities.owner:
+            os.chown(fd, *ids(besides.owner))
+        if besides.xattr is not None and self._capabilities.xattr:
+            xattrs.write(fd, besides.xattr)
         if mode is not None and self._capabilities.mode:
             os.chmod(fd, mode & PERMISSIONS)
         if mtime_ns is not None:
             os.utime(fd, ns=(time.time_ns(), mtime_ns))
         status = os.fstat(fd)
-        return self._entry_of(status), status
+        return self._attributed(self._entry_of(status), fd), status
 
-    def _set(self, fd: int, status: os.stat_result, mtime_ns: int | None, mode: int | None, owner: int | None) -> None:
-        """Set owner, mode and times; set-id and sticky bits stay as they are, or as the system leaves them to a new
-        owner."""
+    def _set(self, fd: int, status: os.stat_result, mtime_ns: int | None, mode: int | None, besides: Besides) -> None:
+        """Set properties; set-id and sticky bits stay as they are, or as the system leaves them to a new owner."""
+        owner, xattr = besides.owner, besides.xattr
         if owner is not None and self._capabilities.owner and owner != owner_of(status):
             fallbacks.by_descriptor(fd, lambda file: os.chown(file, *ids(owner)))
             status = os.fstat(fd)
+        if xattr is not None and self._capabilities.xattr:
+            fallbacks.by_descriptor(fd, lambda file: xattrs.write_any(file, status.st_mode, xattr))
         if mode is not None and self._capabilities.mode:
             wanted = stat.S_IMODE(status.st_mode) & ~PERMISSIONS | mode & PERMISSIONS
             if wanted != stat.S_IMODE(status.st_mode):

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from syncline.core.model import Kind, RelPath
 from syncline.core.names import NameRules, join
 from syncline.errors import PathError, RunRefused
+from syncline.fs import xattrs
 from syncline.fs.locking import DIRECTORY, STAGING
-from syncline.fs.root import Capabilities, Root
+from syncline.fs.root import Besides, Capabilities, Root
 
 HONEST_SYNC = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "tmpfs", "xfs", "zfs"})
 """File systems of this machine for which syncfs flushes everything and tells of every failure."""
@@ -70,7 +71,12 @@ _WIDE = 200
 _OWNED = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "tmpfs", "xfs", "zfs"})
 """Types that keep the owner of each file by number."""
 
-_OTHER_OWNERS = (1 << 32 | 2, 3 << 32 | 1)
+ON_REQUEST = {
+    "owner": (Besides(owner=1 << 32 | 2), Besides(owner=3 << 32 | 1)),
+    "xattr": (Besides(xattr=xattrs.pack({b"user.syncline.trial": b"1\0"})), Besides(xattr=b"")),
+}
+"""The properties that a root keeps only for the jobs that ask for them, as `Capabilities` calls them, and what is set
+to try them."""
 
 _ODD_TIME_NS = 1_600_000_001_123_456_789
 _STEPS_NS = (2_000_000_000, 1_000_000_000)
@@ -91,20 +97,24 @@ def capabilities_of(path: str) -> Capabilities:
     return replace(_TABLE.get(mount.kind, _NETWORK), filesystem=mount.kind)
 
 
-def may_own(root: Root) -> bool:
-    """Whether this process may set owners and the file system keeps them, by its type; nothing is tried."""
-    return root.capabilities.filesystem in _OWNED and os.geteuid() == 0
+def may_keep(root: Root, name: str) -> bool:
+    """Whether this process may set a property of `ON_REQUEST` and the file system keeps it, as far as can be told
+    without trying."""
+    if name == "owner":
+        return root.capabilities.filesystem in _OWNED and os.geteuid() == 0
+    return xattrs.kept_at(root.path)
 
 
-def owns(root: Root) -> bool:
-    """Whether owners can be set in a root that is taken to keep them, tried in its staging directory; only for a run
-    that holds its lock. Leaves nothing behind. Raises: PathError where not even a file can be made there."""
-    trial = join(STAGING, f"{_TRIAL}{os.getpid()}-owner")
+def does_keep(root: Root, name: str) -> bool:
+    """Whether a property of `ON_REQUEST` can be set in a root that is taken to keep it, tried in its staging directory;
+    only for a run that holds its lock. Leaves nothing behind. Raises: PathError where not even a file can be made.
+    """
+    trial = join(STAGING, f"{_TRIAL}{os.getpid()}-{name}")
     if root.entry(trial) is not None:
         root.remove(trial)  # a run of that number was killed
     _put(root, trial, b"")
     try:
-        return _works(lambda: _keeps_owners(root, trial))
+        return _works(lambda: all(_keeps(root, trial, each, name) for each in ON_REQUEST[name]))
     finally:
         root.remove(trial)
 
@@ -250,14 +260,13 @@ def _keeps_modes(root: Root, path: RelPath) -> bool:
     return True
 
 
-def _keeps_owners(root: Root, path: RelPath) -> bool:
-    for owner in _OTHER_OWNERS:
-        entry = root.entry(path)
-        if entry is None:
-            return False
-        if root.set_properties(path, expect=entry, mtime_ns=None, mode=None, owner=owner).owner != owner:
-            return False
-    return True
+def _keeps(root: Root, path: RelPath, besides: Besides, name: str) -> bool:
+    entry = root.entry(path)
+    if entry is None:
+        return False
+    found = root.set_properties(path, expect=entry, mtime_ns=None, mode=None, besides=besides)
+    wanted = besides.owner if besides.xattr is None else xattrs.digest(besides.xattr)
+    return bool(getattr(found, name) == wanted)
 
 
 def _folds(root: Root, one: RelPath, other: RelPath) -> bool:

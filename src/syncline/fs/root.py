@@ -25,8 +25,8 @@ class Capabilities:
     `inode`, `ctime`: stable over a remount and honest about changes. `mode`: permission bits are kept.
     `granularity_ns`: the step of its time stamps. `exchange`: two names can be swapped in one step.
     `no_replace`: a rename can refuse a taken name in one step. `hard_links`, `symlinks`: can be made. `holes`: what is
-    not written of a file takes no room, and it can be asked where that is. `owner`: who owns files and directories is
-    kept, may be set, and is to be told.
+    not written of a file takes no room, and it can be asked where that is. `owner`, `xattr`: who owns files and
+    directories, and their extended attributes of the `user.` namespace, are kept, may be set, and are to be told.
     """
 
     inode: bool = True
@@ -41,6 +41,19 @@ class Capabilities:
     names: NameRules = NameRules()
     filesystem: str = ""
     owner: bool = False
+    xattr: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Besides:
+    """What is set of a file or directory besides its time and mode, on roots that are to keep it; None: it is left
+    alone. `xattr`: all extended attributes, packed (see `syncline.fs.xattrs`)."""
+
+    owner: int | None = None
+    xattr: bytes | None = None
+
+
+NOTHING = Besides()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +67,16 @@ class Space:
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What another process needs to read a root: an open descriptor of it, its st_dev, whether ctime and inode mean
-    something there, and whether owners are to be told. `translated` makes ours of an error that the process met at a
-    path; `abandon` lets go of a root whose file system does not answer, without asking that any more."""
+    something there, and whether owners and extended attributes are to be told. `translated` makes ours of an error that
+    the process met at a path; `abandon` lets go of a root whose file system does not answer, without asking that any
+    more."""
 
     fd: int
     device: int
     stamps: bool
     inodes: bool
     owners: bool
+    xattrs: bool
     translated: Callable[[OSError, RelPath], SynclineError]
     abandon: Callable[[], None]
 
@@ -72,8 +87,8 @@ class Writer(Protocol):
     def write(self, data: bytes | memoryview) -> None:
         """Append all of `data`. Raises: PathError (no-space, unreadable ...)."""
 
-    def finish(self, *, mtime_ns: int | None, mode: int | None, owner: int | None = None) -> Entry:
-        """Set owner, mode and times by descriptor, close, and return the entry as it now stands. Raises: PathError."""
+    def finish(self, *, mtime_ns: int | None, mode: int | None, besides: Besides = NOTHING) -> Entry:
+        """Set all of it by descriptor, close, and return the entry as it now stands. Raises: PathError."""
 
     def abandon(self) -> None:
         """Close and remove the file; never raises."""
@@ -131,6 +146,10 @@ class Root(Protocol):
     def read_link(self, path: RelPath) -> bytes:
         """The text of a symbolic link. Raises: PathError."""
 
+    def xattrs(self, path: RelPath) -> bytes:
+        """The extended attributes of a file or directory, packed (see `syncline.fs.xattrs`); none where the root is
+        not to keep them. Raises: PathError."""
+
     def open(self, path: RelPath) -> Reader:
         """A regular file, opened without following links, without blocking on a FIFO, without changing its access
         time where the system allows. Raises: PathError (also when it is no regular file)."""
@@ -160,7 +179,7 @@ class Root(Protocol):
     def make_link(self, path: RelPath, target: bytes) -> Entry:
         """A new symbolic link. Raises: PathError (target-changed when the name is taken)."""
 
-    def make_directory(self, path: RelPath, mode: int = 0o700, owner: int | None = None) -> Entry:
+    def make_directory(self, path: RelPath, mode: int = 0o700, besides: Besides = NOTHING) -> Entry:
         """A new directory. Raises: PathError (target-changed when the name is taken)."""
 
     def rename(self, old: RelPath, new: RelPath) -> None:
@@ -177,9 +196,9 @@ class Root(Protocol):
         """A second name for a file. Only with `capabilities.hard_links`. Raises: PathError."""
 
     def set_properties(
-        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, owner: int | None = None
+        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, besides: Besides = NOTHING
     ) -> Entry:
-        """Set owner, mode and times by descriptor, after the descriptor's stat still shows `expect` (size, mtime,
+        """Set all of it by descriptor, after the descriptor's stat still shows `expect` (size, mtime,
         inode, kind); the entry as it stands afterwards. Set-id bits go where the system takes them from a new owner.
         Raises: PathError (target-changed)."""
 

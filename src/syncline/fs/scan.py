@@ -11,6 +11,7 @@ import stat
 import struct
 
 from syncline.core.record import (
+    ATTRIBUTED,
     DIRECTORY,
     EARLIEST_NS,
     FILE,
@@ -44,13 +45,14 @@ def pack_directory(
     inodes: bool,
     at_top: bool,
     owners: bool = False,
+    xattrs: bool = False,
     beat: Callable[[], object] | None = None,
 ) -> tuple[bytes, list[str]]:
     """The packed listing of an open directory, and the names of the plain directories in it, both sorted by name.
 
     `device` is the st_dev of the root; a directory of another one is a mount. `stamps`, `inodes`: whether ctime and
-    inode mean something here (else 0). `at_top`: this directory is the root. `owners`: those of files and directories
-    are told. `beat` is called every few names.
+    inode mean something here (else 0). `at_top`: this directory is the root. `owners`, `xattrs`: those of files and
+    directories are told. `beat` is called every few names.
 
     A name that vanishes meanwhile is left out; one whose stat fails otherwise stands there as UNKNOWN.
 
@@ -60,6 +62,8 @@ def pack_directory(
     parts: list[bytes] = []
     directories: list[str] = []
     append, pack, look = parts.append, RECORD.pack, os.stat
+    if xattrs:
+        from syncline.fs.xattrs import told_in
     for start in range(0, len(names), _BEAT):
         if beat is not None:
             beat()
@@ -67,14 +71,15 @@ def pack_directory(
             encoded = name.encode("utf-8", "surrogateescape")
             try:
                 status = look(name, dir_fd=fd, follow_symlinks=False)
+                mode = status.st_mode
+                form = mode & 0o170000
+                attributes = told_in(fd, name) if xattrs and form in (_REGULAR, _DIRECTORY) else None
             except FileNotFoundError:
                 continue
             except OSError:
                 if not (at_top and name == PRIVATE):
                     append(pack(UNKNOWN, 0, 0, 0, 0, 0, len(encoded)) + encoded)
                 continue
-            mode = status.st_mode
-            form = mode & 0o170000
             inode = status.st_ino if inodes else 0
             if form == _DIRECTORY:
                 kind = DIRECTORY if status.st_dev == device else MOUNT
@@ -86,16 +91,20 @@ def pack_directory(
                         continue
                 if kind == DIRECTORY:
                     directories.append(name)
+                    if attributes is not None:
+                        kind, encoded = kind | ATTRIBUTED, bytes([len(attributes)]) + attributes + encoded
                     if owners:
-                        kind, encoded = DIRECTORY | OWNED, OWNER.pack(owner_of(status)) + encoded
+                        kind, encoded = kind | OWNED, OWNER.pack(owner_of(status)) + encoded
                 append(pack(kind, mode & PERMISSIONS, 0, 0, 0, inode, len(encoded)) + encoded)
                 continue
             if name == PRIVATE and at_top:
                 continue
             if form == _REGULAR:
                 kind = FILE
+                if attributes is not None:
+                    kind, encoded = kind | ATTRIBUTED, bytes([len(attributes)]) + attributes + encoded
                 if owners:
-                    kind, encoded = FILE | OWNED, OWNER.pack(owner_of(status)) + encoded
+                    kind, encoded = kind | OWNED, OWNER.pack(owner_of(status)) + encoded
             elif form == _LINK:
                 kind = LINK
             else:

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from syncline.core.model import Entry, Reason
 from syncline.errors import PathError, SynclineError
+from syncline.fs.root import NOTHING, Besides
 
 Translate = Callable[[OSError, str], SynclineError]
 """Makes an error of ours from an `OSError` and what could not be done."""
@@ -131,7 +132,7 @@ class FileReader:
 class FileWriter:
     """A staged file being written.
 
-    `settle` sets times, mode and owner and returns the entry; `discard` removes the name while it still is this file.
+    `settle` sets the properties and returns the entry; `discard` removes the name while it still is this file.
     Whatever fails, the file is removed: half a file never stays under its name. `holes`: what was read from a hole is
     not written.
     """
@@ -140,7 +141,7 @@ class FileWriter:
         self,
         fd: int,
         path: str,
-        settle: Callable[[int, int | None, int | None, int | None], tuple[Entry, os.stat_result]],
+        settle: Callable[[int, int | None, int | None, Besides], tuple[Entry, os.stat_result]],
         discard: Callable[[os.stat_result], None],
         translate: Translate,
         *,
@@ -184,11 +185,11 @@ class FileWriter:
             self.abandon()
             raise
 
-    def finish(self, *, mtime_ns: int | None, mode: int | None, owner: int | None = None) -> Entry:
+    def finish(self, *, mtime_ns: int | None, mode: int | None, besides: Besides = NOTHING) -> Entry:
         try:
             if self._ends_in_hole:
                 os.ftruncate(self._fd, self._written)
-            entry, written = self._settle(self._fd, mtime_ns, mode, owner)
+            entry, written = self._settle(self._fd, mtime_ns, mode, besides)
             if entry.size != self._written:
                 raise PathError(
                     Reason.UNREADABLE,

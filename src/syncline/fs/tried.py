@@ -31,12 +31,12 @@ def recall(root: Root) -> Capabilities:
     rules = found.get("names")
     if not _fits(found, known) or not isinstance(rules, dict) or not _fits(rules, known.names):
         return known
-    return replace(known, **{**found, "names": NameRules(**rules), "owner": known.owner})
+    return replace(known, **{**found, "names": NameRules(**rules), "owner": known.owner, "xattr": known.xattr})
 
 
 def note(root: Root, found: Capabilities) -> None:
     """Keep what a trial found, if that is news. Only for a run that holds the lock. Raises: PathError."""
-    document = asdict(replace(found, owner=False))  # that is no matter of the root alone
+    document = asdict(replace(found, owner=False, xattr=False))  # these are no matter of the root alone
     if _read(root) == document:
         return
     with suppress(PathError):

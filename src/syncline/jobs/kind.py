@@ -132,9 +132,9 @@ def keeps_modes(settings: Settings) -> bool:
     return "mode" in settings.properties
 
 
-def keeps_owners(settings: Settings) -> bool:
-    """Whether the job is to keep owners in step, where its roots can."""
-    return "owner" in settings.properties
+def keeps(settings: Settings, name: str) -> bool:
+    """Whether the job is to keep a property in step, where its roots can."""
+    return name in settings.properties
 
 
 def disposal(settings: Settings) -> Disposal:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         stamps: bool
         inodes: bool
         owners: bool
+        xattrs: bool
         state: str | None
         side: str
         job: int
@@ -68,6 +69,7 @@ def _answered(request: Request, asking: int, telling: int) -> tuple[str, object]
         stamps=request["stamps"],
         inodes=request["inodes"],
         owners=request["owners"],
+        xattrs=request["xattrs"],
         beat=out.beat,
     )
     rules: list[scope.Rules] = []

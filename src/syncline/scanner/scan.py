@@ -204,6 +204,7 @@ def request(task: Task, side: Side, outside: Outside) -> Mapping[str, object]:
         "stamps": outside.stamps,
         "inodes": outside.inodes,
         "owners": outside.owners,
+        "xattrs": outside.xattrs,
         "state": task.base.store.address if known else None,
         "side": side.value,
         "job": task.base.key,

@@ -15,7 +15,7 @@ from typing import Any
 
 from syncline.core.model import Entry, RelPath, Side
 from syncline.fs.errno_table import translated
-from syncline.fs.root import Capabilities, Outside, Reader, Root, Space, Writer
+from syncline.fs.root import NOTHING, Besides, Capabilities, Outside, Reader, Root, Space, Writer
 
 STATE = "state"
 """Where a step happens that concerns no root."""
@@ -150,6 +150,10 @@ class GatedRoot:
         self._read("read-link", path)
         return self._root.read_link(path)
 
+    def xattrs(self, path: RelPath) -> bytes:
+        self._read("xattrs", path)
+        return self._root.xattrs(path)
+
     def open(self, path: RelPath) -> Reader:
         self._read("open", path)
         return _GatedReader(self._root.open(path), lambda: self._read("read", path))
@@ -181,9 +185,9 @@ class GatedRoot:
         self._change("make-link", path, naming=True)
         return self._root.make_link(path, target)
 
-    def make_directory(self, path: RelPath, mode: int = 0o700, owner: int | None = None) -> Entry:
+    def make_directory(self, path: RelPath, mode: int = 0o700, besides: Besides = NOTHING) -> Entry:
         self._change("make-directory", path, naming=True)
-        return self._root.make_directory(path, mode, owner)
+        return self._root.make_directory(path, mode, besides)
 
     def rename(self, old: RelPath, new: RelPath) -> None:
         self._change("rename", new, old, naming=True)
@@ -206,10 +210,10 @@ class GatedRoot:
         self._root.link(old, new)
 
     def set_properties(
-        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, owner: int | None = None
+        self, path: RelPath, *, expect: Entry, mtime_ns: int | None, mode: int | None, besides: Besides = NOTHING
     ) -> Entry:
         self._change("set-properties", path)
-        return self._root.set_properties(path, expect=expect, mtime_ns=mtime_ns, mode=mode, owner=owner)
+        return self._root.set_properties(path, expect=expect, mtime_ns=mtime_ns, mode=mode, besides=besides)
 
     def remove(self, path: RelPath) -> None:
         self._change("remove", path)
@@ -287,9 +291,9 @@ class _GatedWriter:
         self._pass("write")
         self._writer.write(data[half:])
 
-    def finish(self, *, mtime_ns: int | None, mode: int | None, owner: int | None = None) -> Entry:
+    def finish(self, *, mtime_ns: int | None, mode: int | None, besides: Besides = NOTHING) -> Entry:
         self._pass("finish")
-        return self._writer.finish(mtime_ns=mtime_ns, mode=mode, owner=owner)
+        return self._writer.finish(mtime_ns=mtime_ns, mode=mode, besides=besides)
 
     def abandon(self) -> None:
         if not self._gate.dead:
