@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.e2e.conftest import fast, mirror, pair, parent, quick, spawned
+from tests.e2e.conftest import fast, home, mirror, pair, parent, quick, spawned
 
-__all__ = ["fast", "mirror", "pair", "parent", "quick", "spawned"]
+__all__ = ["fast", "home", "mirror", "pair", "parent", "quick", "spawned"]

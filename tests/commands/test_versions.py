@@ -10,9 +10,9 @@ import pytest
 from tests.e2e import disk
 from tests.e2e.disk import File, Link
 from tests.e2e.pair import Pair
-from tests.e2e.test_retention import ALL, JOB, Office, home, office
+from tests.e2e.test_retention import ALL, JOB, Office, office
 
-__all__ = ["home", "office"]
+__all__ = ["office"]
 
 HERE = "left-right"
 NO_END = "\\ No newline at end of file"

@@ -15,15 +15,17 @@ import pytest
 from syncline import config
 from syncline.config import Configuration, Setup
 from syncline.errors import ConfigurationRefused
+from tests.e2e.forks import Forks
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
 class Home:
-    """A folder of its own; `environment` is all that the program sees of the outside."""
+    """A folder of its own; `environment` is all that the program sees of the outside. With a `parent`, calls are forked
+    instead of started anew, with the outside as it is."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, parent: Forks | None = None) -> None:
+        self.folder, self.parent = folder, parent
         self.file = folder / "syncline.yaml"
         self.state = folder / "state"
         self.environment = {
@@ -66,6 +68,10 @@ class Home:
         return [f"{error.line}: {error.message}" for error in caught.value.errors]
 
     def __call__(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        if self.parent is not None:
+            assert not environment
+            said = self.parent.call("--config", self.file, "--state-dir", self.state, *args, cwd=self.folder)
+            return subprocess.CompletedProcess(args, said.code, said.out, said.err)
         done = subprocess.run(
             [sys.executable, "-m", "syncline", *args],
             cwd=self.folder,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.config.conftest import Home
 from tests.e2e.forks import Forks, forks
 from tests.e2e.pair import Pair
 
@@ -26,6 +27,12 @@ def pair(quick: Path, parent: Forks) -> Pair:
 def mirror(quick: Path, parent: Forks) -> Pair:
     """A source and a target, both empty; calls are forked."""
     return Pair(quick, "mirror", left="source", right="target", parent=parent)
+
+
+@pytest.fixture
+def home(quick: Path, parent: Forks) -> Home:
+    """A folder with a configuration file; calls are forked."""
+    return Home(quick, parent)
 
 
 @pytest.fixture

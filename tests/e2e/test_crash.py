@@ -154,7 +154,9 @@ class Crashed:
     def run(self, kill: int | None = None) -> Forked:
         pair = self.pair
         args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json", "--trash-max-size", "none")
-        return self.parent.call(*args, kill=kill, batch=self.batch)
+        if kill is None:
+            return self.parent.call(*args, batch=self.batch)
+        return self.parent.call(*args, kill=kill, batch=self.batch, readers=True)  # which outlive it for a moment
 
     def live(self, root: Path | None = None) -> set[str]:
         return {told for told in disk.read(root or self.pair.left).values() if told.startswith("=")}

@@ -1,4 +1,4 @@
-"""A tree as machines have it, of 20,000 files: brought over, changed on both sides, and compared by other programs."""
+"""A tree as machines have it, of 8,000 files: brought over, changed on both sides, and compared by other programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.e2e import disk
 from tests.e2e.pair import Pair
 
-FILES = 60_000 if os.environ.get("SYNCLINE_LONG") == "1" else 20_000
+FILES = 60_000 if os.environ.get("SYNCLINE_LONG") == "1" else 8_000
 SOURCES = ("/usr/share", "/usr/lib")
 
 
