@@ -290,3 +290,12 @@ def test_a_restore_killed_at_any_step_loses_nothing(parent: Forks, quick: Path) 
         assert pair.sync().code == 0
         assert {"=one", "=two"} <= set(pair.same().values()), told
     assert step > 10
+
+
+def test_what_a_killed_restore_copies_from_is_not_emptied(deleted: Pair, parent: Forks) -> None:
+    args = ("--state-dir", deleted.state, "trash", "restore", JOB, "d", "--json")
+    assert parent.call(*args, at="commit journal done", do="kill -9 $PPID").code == -9
+    assert empty(deleted).document["trash"] == []
+    deleted.sync()
+    assert {"=x", "=yy"} <= set(deleted.same().values()) | set(disk.trash(deleted.right).values())
+    assert len(empty(deleted).document["trash"]) > 0

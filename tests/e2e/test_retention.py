@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.config.conftest import Home, home
+from tests.config.conftest import Home
 from tests.e2e import disk
-
-__all__ = ["home"]
+from tests.e2e.forks import Forks
 
 DAY = 86_400
 JOB = "office"
@@ -213,6 +212,22 @@ def test_a_run_with_an_open_conflict_is_remembered(office: Office) -> None:
     assert office.trash() == ALL
     assert len(office.home.json("conflicts")[1]["conflicts"]) == 1
     assert office.home("resolve", JOB, "--all", "--keep", "both").returncode == 0
+
+
+def test_what_an_interrupted_undo_needs_stays(office: Office, parent: Forks) -> None:
+    run = office.home.json("history", "--limit", "1")[1]["runs"][0]["run"]
+    args = ("--config", office.home.file, "--state-dir", office.home.state, "undo", run)
+    assert parent.call(*args, at="marker", do="kill -INT $PPID").code == 130
+    assert office.home.json("conflicts")[1]["conflicts"] == [], "nothing was done"
+    office.age(31, looked=0)
+    office.run()
+    assert office.trash() == ALL
+    assert office.home("undo", run).returncode == 1, "now the sides differ"
+    assert disk.read(office.home.folder / "right") == {"a": "=one", "b": "=two"}
+    assert office.home("resolve", JOB, "--run", run, "--keep", "left").returncode == 0
+    office.age(31, looked=0)
+    office.run()
+    assert office.trash() == NONE
 
 
 # what is replaced

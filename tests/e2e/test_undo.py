@@ -499,6 +499,19 @@ def test_an_undo_killed_at_any_step_is_finished_by_the_next_run(
         assert sides(world.pair) == world.before, told
 
 
+@pytest.mark.parametrize("part", [0.4, 0.6, 0.8])
+def test_what_a_cut_off_undo_needs_is_not_emptied(parent: Forks, quick: Path, part: float) -> None:
+    steps = len(Undone(quick / "plain", parent, 5).call("undo", "last").steps)
+    world = Undone(quick / "killed", parent, 5)
+    (run,) = [row["run"] for row in world.pair.call("history", "--limit", "1", "--json").document["runs"]]
+    assert world.call("undo", run, kill=int(steps * part)).code == -9
+    world.call("trash", "empty", JOB)
+    world.call("run", JOB)
+    assert sides(world.pair) == world.before
+    world.call("trash", "empty", JOB)
+    assert disk.trash(world.pair.left) == disk.trash(world.pair.right) == {}
+
+
 def test_a_run_that_was_cut_off_is_finished_and_undone(parent: Forks, quick: Path) -> None:
     for moment in range(30, 90, 6):
         pair = Pair(Path(tempfile.mkdtemp(dir=quick)), parent=parent)

@@ -154,13 +154,13 @@ def clear(
     """Remove what is due of what these runs left in the trash of locked roots, run by run; what went.
 
     Asks `stop` before each thing it removes; what an unfinished run may need stays, and so does a run with something in
-    it that had one of the `spared` paths. Raises: PathError, StateError.
+    it that had one of the `spared` paths or lay below one. Raises: PathError, StateError.
     """
     everything = contents(job, world, set(among) - needed(world))
     gone: list[Kept] = []
     for side in job.kind.written():
         mine = [kept for kept in everything if kept.side is side]
-        held = {kept.run for kept in mine if kept.path in spared}
+        held = {kept.run for kept in mine if _is_spared(kept.path, spared)}
         for run in sorted(retention.due(_heaps(mine, now), keep) - held):
             if not _clear(world.roots[side], RelPath(f"{TRASH}/{run}"), stop):
                 return gone
@@ -182,7 +182,7 @@ def thin(
     went. Otherwise as `clear`. Raises: PathError, StateError."""
     by_path: dict[RelPath, list[Kept]] = {}
     for kept in contents(job, world, set(among) - needed(world)):
-        if kept.path not in spared:
+        if not _is_spared(kept.path, spared):
             by_path.setdefault(kept.path, []).append(kept)
     gone: list[Kept] = []
     for versions in by_path.values():
@@ -197,11 +197,26 @@ def thin(
     return gone
 
 
+def _is_spared(path: RelPath, spared: Collection[RelPath]) -> bool:
+    return any(each in spared for each in (path, *names.ancestors(path)))
+
+
 def needed(world: World) -> set[str]:
-    """The runs, of whichever job, that are unfinished, or of which an action is. Raises: StateError."""
+    """The runs, of whichever job, whose trash is needed to finish what was begun: those that are unfinished, or of
+    which an action is; those that a cut-off undo takes back; and those whose trash an unfinished action copies from.
+
+    Raises: StateError.
+    """
     jobs, runs, journal = Jobs(world.store).all(), Runs(world.store), Journal(world.store)
-    found = {run.id for job in jobs for run in runs.unfinished(job.id)}
-    return found | {step.run for job in jobs for step in journal.unfinished(job.id)}
+    unfinished = [run for job in jobs for run in runs.unfinished(job.id)]
+    steps = [step for job in jobs for step in journal.unfinished(job.id)]
+    sources = [step.action.source.path for step in steps if isinstance(step.action, PutFile | PutLink)]
+    return {
+        *(run.id for run in unfinished),
+        *(run.undoes for run in unfinished if run.undoes is not None),
+        *(step.run for step in steps),
+        *(path.removeprefix(f"{TRASH}/").partition("/")[0] for path in sources if path.startswith(f"{TRASH}/")),
+    }
 
 
 def _wanted(job: Job, world: World, wish: Wish) -> list[Kept]:

@@ -661,8 +661,10 @@ class _Sides:
                 found = self.ground.find(path)
                 thens = {side: _Then(found.entries[side], found.place(side)) for side in SIDES}
                 deep = any(self._moved(found.place(side)) for side in SIDES)
-                same = self._same(thens) and (path in self.found or self._is_over(self.known[path], found))
-                same = same and (not deep or self._same_within(thens, found, self._standing))
+                same = not found.was_directory and self.ground.as_remembered(found)  # told without reading it
+                if not same:
+                    same = self._same(thens) and (path in self.found or self._is_over(self.known[path], found))
+                    same = same and (not deep or self._same_within(thens, found, self._standing))
             except SynclineError:
                 continue  # it stays open, and the next run sees how it stands
             if same:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from syncline.core import retention
 from syncline.core.model import Outcome, RelPath
 from syncline.core.spelling import duration_text, size_text
+from syncline.engine.lineage import earlier_names
 from syncline.engine.world import World
 from syncline.errors import SynclineError
 from syncline.execute.transfer import TRASH
@@ -70,7 +71,7 @@ def _clear_trash(job: Job, world: World, present: datetime) -> list[str]:
     if keep_for_s is None:
         return []
     limit = _before(present, keep_for_s)
-    old = [run for run in _own_runs(job, world) if run.started <= limit]  # what it left may be younger than the run
+    old = [run for run in _clearable(job, world) if run.started <= limit]  # what it left may be younger than the run
     if not old:
         return []
     from syncline.engine import trash  # here, for few runs need all that it loads
@@ -90,7 +91,7 @@ def _clear_trash(job: Job, world: World, present: datetime) -> list[str]:
 def _thin_versions(job: Job, world: World, present: datetime) -> list[str]:
     """Of each path, the earlier versions that `versions` does not keep."""
     rule = job.settings.versions
-    runs = [run.id for run in _own_runs(job, world)] if rule is not None else []
+    runs = [run.id for run in _clearable(job, world)] if rule is not None else []
     if rule is None or not runs:
         return []
     from syncline.engine import trash
@@ -104,7 +105,7 @@ def _thin_versions(job: Job, world: World, present: datetime) -> list[str]:
 def _clear_excess(job: Job, world: World, present: datetime) -> list[str]:
     """The oldest runs' trash, while there is more than may be in all; what the latest run left stays."""
     keep_bytes = job.settings.trash_max_total
-    runs = [run.id for run in _own_runs(job, world)]
+    runs = [run.id for run in _clearable(job, world)]
     keep = retention.Retention(keep_bytes=keep_bytes)
     if keep_bytes is None or not runs:
         return []
@@ -116,11 +117,19 @@ def _clear_excess(job: Job, world: World, present: datetime) -> list[str]:
 
 def _spared(job: Job, world: World) -> set[RelPath]:
     """Paths of which nothing goes by itself: what is an open conflict, or holds bytes that nobody wrote, may need an
-    earlier version before a person has decided."""
+    earlier version before a person has decided. The names it had before are among them."""
     paths = {each.place.path for each in Suspects(world.store, job.id).all()}
     for recorded in Conflicts(world.store).open_conflicts(job.id):
         paths |= {path for path in (recorded.conflict.path, recorded.conflict.clash) if path is not None}
-    return paths
+    return {name for path in paths for name, _ in earlier_names(job, world.store, path)}
+
+
+def _half_undone(job: Job, world: World) -> set[str]:
+    """The runs whose latest undo ended before its time: whoever goes on with it needs what they left."""
+    latest: dict[str, Run] = {}
+    for run in Runs(world.store).undos(job.id):
+        latest.setdefault(run.undoes or run.id, run)
+    return {undone for undone, run in latest.items() if run.outcome is Outcome.INTERRUPTED}
 
 
 def _patience(world: World) -> Callable[[], bool]:
@@ -163,6 +172,13 @@ def _own_runs(job: Job, world: World) -> list[Run]:
     names = {name for side in job.kind.written() for name in world.roots[side].names(TRASH)}
     found = [runs.by_id(name) for name in sorted(names)]
     return [run for run in found if run is not None and run.job == job.id]
+
+
+def _clearable(job: Job, world: World) -> list[Run]:
+    """Those of them of which nothing is needed to go on with an undo."""
+    own = _own_runs(job, world)
+    halves = _half_undone(job, world) if own else set()
+    return [run for run in own if run.id not in halves]
 
 
 def _before(present: datetime, keep_for_s: float) -> str:

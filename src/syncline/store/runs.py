@@ -152,7 +152,12 @@ class Runs:
 
     def undos_of(self, id: str, job: str) -> list[Run]:
         """The runs of a job that took this one back, the latest first."""
-        return [run for run in self.history(job) if run.undoes == id]
+        return [run for run in self.undos(job) if run.undoes == id]
+
+    def undos(self, job: str) -> list[Run]:
+        """The runs of a job that took another one back, the latest first."""
+        where = "WHERE run.job = ? AND run.kind = 'undo' ORDER BY started DESC, run.key DESC"
+        return self._store.decoded(_run, self._store.all(_RUNS + where, (key_of(self._store, job),)))
 
     def _beginning_with(self, said: str, job: str | None) -> list[Run]:
         if not said:
