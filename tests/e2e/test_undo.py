@@ -373,6 +373,33 @@ def test_a_resolve_is_undone(pair: Pair) -> None:
     assert pair.sync().actions == []
 
 
+@pytest.mark.parametrize("keep", ["left", "right", "newest"])
+def test_the_conflict_of_an_undone_resolve_waits_again(pair: Pair, keep: str) -> None:
+    pair.write({"a": OLD, "b": OLD})
+    pair.sync()
+    pair.write({"a": NEW, "b": NEW}, {"a": OTHER, "b": OTHER})
+    pair.sync()
+    waiting = pair.call("conflicts", "--json").document
+    assert pair.call("resolve", JOB, "--all", "--keep", keep).code == 0
+    assert undo(pair).code == 0
+    assert pair.call("conflicts", "--json").document == waiting
+    pair.settled()
+    assert undo(pair).code == 0
+    assert pair.call("conflicts", "--json").document["conflicts"] == []
+
+
+def test_the_conflict_of_a_half_undone_resolve_does_not_wait_twice(pair: Pair) -> None:
+    pair.write({"a": OLD})
+    pair.sync()
+    pair.write({"a": NEW}, {"a": OTHER})
+    pair.sync()
+    assert pair.call("resolve", JOB, "a", "--keep", "right").code == 0
+    (pair.left / "a").write_text("since")
+    assert undo(pair).code == 1
+    (row,) = pair.call("conflicts", "--json").document["conflicts"]
+    assert (row["path"], row["rule"]) == ("a", "undone")
+
+
 def test_the_settling_of_an_undo_is_undone(pair: Pair) -> None:
     pair.write({"a": OLD})
     pair.sync()

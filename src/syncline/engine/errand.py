@@ -39,11 +39,12 @@ from syncline.execute.batches import Books, Tally, carry_out
 from syncline.execute.perform import Site
 from syncline.execute.results import Results
 from syncline.jobs.kind import Job
+from syncline.store.columns import Json
 from syncline.store.conflicts import Conflicts
 from syncline.store.jobs import Job as Remembered
 from syncline.store.jobs import Jobs
 from syncline.store.journal import Journal
-from syncline.store.runs import UNDOES, Runs
+from syncline.store.runs import SETTLED, UNDOES, Runs
 from syncline.store.suspects import Suspects
 
 
@@ -247,6 +248,9 @@ class _Course:
         failed = {group for group in undone if group is not None}
         document = report.head()
         kept = {key: document[key] for key in ("conflicts", "problems", "objections")}
+        noted: dict[str, Json] = {SETTLED: _settled(errand, failed)} if errand.settles else {}
+        if task.undoes is not None:
+            noted[UNDOES] = task.undoes
         with world.store.transaction():
             amend(self.ground, errand.touched, results, int(world.now().timestamp() * 1e9))
             _settle(task.job, world, errand, failed)
@@ -257,7 +261,7 @@ class _Course:
                 finished.seconds,
                 note=task.kind if task.undoes is None else f"undo of {task.undoes}",
                 summary=document["summary"],
-                document={**kept, **({} if task.undoes is None else {UNDOES: task.undoes})},
+                document={**kept, **noted},
             )
             Jobs(world.store).change(task.record.id, begun=False)
             if any(conflict.kept is None for conflict in errand.conflicts):
@@ -267,11 +271,15 @@ class _Course:
 
 
 def _settle(job: Job, world: World, errand: Errand, failed: set[RelPath]) -> None:
-    ids = [number for number, group in errand.settles if group not in failed]
+    ids = _settled(errand, failed)
     if ids:
         with world.store.transaction():
             Conflicts(world.store).settle(ids)
             Suspects(world.store, job.id).clear(place for place, group in errand.healed if group not in failed)
+
+
+def _settled(errand: Errand, failed: set[RelPath]) -> list[int]:
+    return [number for number, group in errand.settles if group not in failed]
 
 
 def _told(report: Report, event: Event) -> Event:

@@ -545,8 +545,33 @@ class _Drawing:
             touched=sides.together,
             guarded=lambda plan: self._objections(actions, plan) if self.asked else [],
             begun=sides.open,
-            closing=sides.review,
+            closing=partial(self._close, sides),
         )
+
+    def _close(self, sides: _Sides) -> None:
+        sides.review()
+        self._reopen()
+
+    def _reopen(self) -> None:
+        """Have the conflicts that the run settled wait again, whose other version stands beside the first once more."""
+        run, conflicts = Runs(self.world.store).by_id(self.run), Conflicts(self.world.store)
+        settled = [conflicts.by_id(each) for each in (run.settled if run is not None else ())]
+        conflicts.reopen(each.id for each in settled if each is not None and self._stand_beside(each.conflict))
+
+    def _stand_beside(self, conflict: Conflict) -> bool:
+        open_there = Conflicts(self.world.store).open_at(self.ground.job.id, conflict.path)
+        try:
+            return (
+                conflict.clash is not None
+                and not open_there
+                and all(
+                    self.ground.roots[side].entry(path) is not None
+                    for side in SIDES
+                    for path in (conflict.path, conflict.clash)
+                )
+            )
+        except PathError:
+            return False
 
     def _opened(self) -> list[Action]:
         """All actions in their order: what frees the earlier names, the renames, and all else. A folder that is made

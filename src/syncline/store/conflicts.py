@@ -121,6 +121,12 @@ class Conflicts:
             "UPDATE conflict SET open = 0, settled = ? WHERE id = ? AND open = 1", ((now, id) for id in ids)
         )
 
+    def reopen(self, ids: Iterable[int]) -> int:
+        """Have these conflicts wait for a person again; how many of them were closed."""
+        return self._store.do_each(
+            "UPDATE conflict SET open = 1, settled = NULL WHERE id = ? AND open = 0", ((id,) for id in ids)
+        )
+
     def forget_before(self, job: str, settled: str) -> int:
         """Forget the conflicts of a job that were settled before a stored time; how many."""
         values = (key_of(self._store, job), settled)

@@ -16,6 +16,7 @@ from syncline.store.file import compact
 from syncline.store.jobs import key_of
 
 UNDOES = "undoes"
+SETTLED = "settled"
 """Where the document of an undo says which run it takes back."""
 
 LAST = "last"
@@ -60,6 +61,12 @@ class Run:
         """The id of the run that this one takes back."""
         said = (self.document or {}).get(UNDOES)
         return said if isinstance(said, str) else None
+
+    @property
+    def settled(self) -> list[int]:
+        """The ids of the conflicts that this run settled because a person said how."""
+        said = (self.document or {}).get(SETTLED)
+        return [each for each in said if isinstance(each, int)] if isinstance(said, list) else []
 
 
 class Runs:
