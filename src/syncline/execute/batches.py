@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from syncline.core import plan as planning
@@ -127,9 +127,9 @@ def batches(actions: Iterable[Action]) -> Iterator[list[Action]]:
 def _carry_out_batch(
     batch: list[Numbered], following: Iterable[list[Numbered]], ahead: Ahead, site: Site, books: Books, tally: Tally
 ) -> Iterator[Event]:
-    batch = [replace(item, action=perform.with_attributes(site, item.action)) for item in batch]
+    begun = [(item.number, item.action.group, perform.with_attributes(site, item.action), None) for item in batch]
     with books.store.transaction():
-        books.journal.begin(books.run, [(item.number, item.action.group, item.action, None) for item in batch])
+        books.journal.begin(books.run, begun)
     failures: dict[int, Problem] = {}
     done: dict[int, _Done] = {}
     try:

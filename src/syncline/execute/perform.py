@@ -27,7 +27,7 @@ from syncline.core.model import (
     Side,
     Trash,
 )
-from syncline.core.policy import Durability
+from syncline.core.policy import Durability, properties_of, with_properties
 from syncline.errors import PathError, SynclineError
 from syncline.execute import transfer
 from syncline.execute.results import Results
@@ -166,7 +166,9 @@ def _displace(
         return keep
     displaced = root.entry(keep)
     if displaced is not None:
-        site.results.note(Place(at.side, keep), transfer.known(displaced, expect.content))
+        # As in `_put`: the clash file on the other side has the properties that were planned.
+        seen = transfer.with_properties(transfer.known(displaced, expect.content), expect)
+        site.results.note(Place(at.side, keep), seen)
     return None
 
 
@@ -193,7 +195,9 @@ def _set_properties(site: Site, action: SetProperties) -> None:
         raise PathError(Reason.TARGET_CHANGED, at.path, "was changed after the plan was made; it is left as it is")
     besides = _besides(site, action, present)
     found = root.set_properties(at.path, expect=present, mtime_ns=mtime_ns, mode=mode, besides=besides)
-    site.results.note(at, transfer.known(found, present.content))
+    # As in `_put`: of a folder, other properties may have been set since the plan was made.
+    kept = {each: value for each, value in properties_of(action.entry).items() if getattr(root.capabilities, each)}
+    site.results.note(at, with_properties(transfer.known(found, present.content), kept))
 
 
 def _besides(site: Site, action: PutFile | MakeDirectory | SetProperties, present: Entry | None) -> Besides:

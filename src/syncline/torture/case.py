@@ -5,6 +5,7 @@ that any part of a case is a case. `s` is a side, `p` and `q` paths; a user's op
 
     write s p size     sneak s p (same size, time put back)   rewrite s p (same size)    grow s p    touch s p
     chmod s p mode     date s p second (of its time)          clock seconds (it is set forward or back)
+    chown s p number   xattr s p name value (empty: none)
     delete s p         move s p q                             swap s p q                 mkdir s p   link s p target
     hardlink s p q     fifo s p                               wipe s                     bulk s n    thin s n
     sync how           how: {}, {"crash": k}, {"edit": [k, operation]} (before the k-th call), {"late": [k, operation]}
@@ -54,6 +55,7 @@ SIDES = ("left", "right")
 SIZES = (24, 24, 24, 25, 4096)
 LARGE = (1 << 20) + 1
 MODES = (0o644, 0o600, 0o640, 0o755)
+OWNERS = (0, 1, 2)
 DATES = (-1, 0, 86_400, 2**31 + 5, 2**33)
 """Before 1970, at its beginning, on its second day, beyond what 32 bits hold, in 2242."""
 JUMPS = (-315_360_000, -3600, 3600, 315_360_000)
@@ -105,12 +107,24 @@ def drawn(seed: int, layer: str = "L1") -> Case:
 
 
 def _kept(case: Case, chance: random.Random) -> Case:
-    """The case with contents verified between its operations, or with few versions kept; from a chance of its own, so
-    that the rest of the case stays what it was."""
+    """The case with contents verified between its operations, with few versions kept, or with owners and extended
+    attributes; from a chance of its own, so that the rest of the case stays what it was."""
     ops = list(case.ops)
     for _ in range(chance.choice((0, 0, 1, 2))):
         ops.insert(chance.randint(0, len(ops)), ["verify", chance.choice((100, 100, 30))])
-    kept = {"versions": {"keep": chance.choice((1, 2, 3))}} if chance.random() < 0.15 else {}
+    kept: dict[str, Any] = {"versions": {"keep": chance.choice((1, 2, 3))}} if chance.random() < 0.15 else {}
+    if chance.random() < 0.25:
+        kept["properties"] = ["mtime", "mode", *chance.choice((("owner",), ("xattr",), ("xattr",), ("owner", "xattr")))]
+        paths = [op[2] for op in ops if op[0] in ("write", "rewrite", "mkdir", "move", "touch")] or ["a"]
+        for _ in range(chance.choice((1, 2, 3, 5))):
+            side, path, what = chance.choice(SIDES), chance.choice(paths), chance.choice(kept["properties"][2:])
+            op = ["chown", side, path, chance.choice(OWNERS)]
+            if what == "xattr":
+                op = ["xattr", side, path, chance.choice(("a", "b")), chance.choice(("", "1", "2", "x" * 300))]
+            meanwhile = case.layer == "L1" and chance.random() < 0.15
+            ops.insert(
+                chance.randint(0, len(ops)), ["sync", {"late": [chance.randint(17, 48), op]}] if meanwhile else op
+            )
     return replace(case, ops=tuple(ops), options={**case.options, **kept})
 
 

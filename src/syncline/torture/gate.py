@@ -10,11 +10,12 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncline.core.model import Entry, RelPath, Side
 from syncline.fs.errno_table import translated
+from syncline.fs.probe import ON_REQUEST
 from syncline.fs.root import NOTHING, Besides, Capabilities, Outside, Reader, Root, Space, Writer
 
 STATE = "state"
@@ -138,7 +139,9 @@ class GatedRoot:
         self._root.close()
 
     def trust(self, capabilities: Capabilities) -> None:
-        """What was tried changes nothing: the case has said what this root can do."""
+        """What was tried changes nothing but what the job asked for: the case has said what else this root can do."""
+        asked = {each: getattr(capabilities, each) for each in ON_REQUEST}
+        self._root.trust(replace(self._root.capabilities, **asked))
 
     # reading
 

@@ -387,7 +387,8 @@ def same_node(one: Node | None, two: Node | None) -> bool:
         return False
     if one.kind == "link":
         return True
-    return one.mode == two.mode and abs(one.mtime_ns - two.mtime_ns) <= TIE_NS
+    same = (one.mode, one.owner, one.xattr) == (two.mode, two.owner, two.xattr)
+    return same and abs(one.mtime_ns - two.mtime_ns) <= TIE_NS
 
 
 def _untouched(node: Node | None, agreed: Node | None) -> bool:
@@ -411,7 +412,8 @@ def _plain_above(path: str, *trees: Tree) -> bool:
 def _shown(node: Node | None) -> str:
     if node is None:
         return "absent"
-    return f"{node.kind} {node.content[:30]!r} {node.mode:o} {node.mtime_ns // 1_000_000}"
+    besides = "" if (node.owner, node.xattr) == ((0, 0), ()) else f" {node.owner} {node.xattr}"
+    return f"{node.kind} {node.content[:30]!r} {node.mode:o} {node.mtime_ns // 1_000_000}{besides}"
 
 
 def _told(contents: set[bytes], ledger: Ledger) -> str:

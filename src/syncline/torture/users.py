@@ -20,6 +20,8 @@ PRIVATE = ".syncline"
 _IMPOSSIBLE = (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP)
 """What an operation meets that cannot be done as things stand."""
 
+ATTRIBUTES = hasattr(os, "listxattr")
+
 START_S = 1_767_225_600
 """2026-01-01, where the users' clock begins."""
 
@@ -33,7 +35,8 @@ class Impossible(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What stands at a path: `content` is the bytes of a file or the text of a link."""
+    """What stands at a path: `content` is the bytes of a file or the text of a link. `owner`: user and group; `xattr`:
+    the extended attributes of a file or directory, by name."""
 
     kind: str
     content: bytes = b""
@@ -41,6 +44,8 @@ class Node:
     mtime_ns: int = 0
     inode: int = 0
     ctime_ns: int = 0
+    owner: tuple[int, int] = (0, 0)
+    xattr: tuple[tuple[str, bytes], ...] = ()
 
 
 Tree = dict[str, Node]
@@ -191,6 +196,21 @@ class Users:
         if not os.path.islink(full):
             os.chmod(full, mode | (0o700 if os.path.isdir(full) else 0))
 
+    def _chown(self, side: str, path: str, number: int) -> None:
+        full = self._path(side, path)
+        if os.path.islink(full) or os.geteuid() != 0:
+            raise Impossible
+        os.chown(full, number, number + 1)
+
+    def _xattr(self, side: str, path: str, name: str, value: str) -> None:
+        full = self._path(side, path)
+        if stat.S_IFMT(os.lstat(full).st_mode) not in (stat.S_IFREG, stat.S_IFDIR) or not ATTRIBUTES:
+            raise Impossible
+        if value:
+            os.setxattr(full, f"user.{name}", value.encode())
+        elif f"user.{name}" in os.listxattr(full):
+            os.removexattr(full, f"user.{name}")
+
     def _delete(self, side: str, path: str) -> None:
         full = self._path(side, path)
         self._doomed(full)
@@ -267,6 +287,11 @@ def tree_at(top: str, *, private: bool = True) -> Tree:
     return dict(_walk(top, "", private))
 
 
+def _attributes(full: str) -> tuple[tuple[str, bytes], ...]:
+    names = os.listxattr(full) if ATTRIBUTES else ()
+    return tuple((name, os.getxattr(full, name)) for name in sorted(names))
+
+
 def _walk(top: str, path: str, private: bool) -> Iterator[tuple[str, Node]]:
     full = os.path.join(top, path) if path else top
     try:
@@ -274,14 +299,14 @@ def _walk(top: str, path: str, private: bool) -> Iterator[tuple[str, Node]]:
     except OSError:
         return
     mode, form = stat.S_IMODE(status.st_mode), stat.S_IFMT(status.st_mode)
-    told = (mode, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
+    told = (mode, status.st_mtime_ns, status.st_ino, status.st_ctime_ns, (status.st_uid, status.st_gid))
     if form == stat.S_IFREG:
         with open(full, "rb") as stream:
-            yield path, Node("file", stream.read(), *told)
+            yield path, Node("file", stream.read(), *told, _attributes(full))
     elif form == stat.S_IFLNK:
         yield path, Node("link", os.fsencode(os.readlink(full)), *told)
     elif form == stat.S_IFDIR:
-        yield path, Node("directory", b"", mode, 0, status.st_ino, 0)
+        yield path, Node("directory", b"", mode, 0, status.st_ino, 0, told[-1], _attributes(full))
         for name in sorted(os.listdir(full)):
             if private or path or name != PRIVATE:
                 yield from _walk(top, f"{path}/{name}" if path else name, private)
