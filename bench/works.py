@@ -86,6 +86,14 @@ WORKS = [
         {"rsync": 0.90, "unison": None, "floor": None},
         reach_bytes=150_000_000,
     ),
+    Work(
+        "fill",
+        "First copy of very many files",
+        State.EMPTY,
+        trees.MANY,
+        {"rsync": None, "unison": None},
+        reach_bytes=600_000_000,
+    ),
 ]
 HELP = "help"
 NAMES = [*(work.name for work in WORKS), HELP]

@@ -100,7 +100,7 @@ class World:
 
     def plan(self) -> Round:
         wanted = self.want()
-        return Round(wanted, plan.compare(wanted, self.disposal))
+        return Round(wanted, list(plan.compare(wanted, self.disposal)))
 
     def run(self) -> Round:
         """Plan, carry out, remember."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from syncline.core import names
@@ -18,6 +18,7 @@ from syncline.core.model import (
     Trash,
     Why,
 )
+from syncline.core.plan import Actions
 
 OPEN = 0o300
 """What the owner needs to change the names in a directory."""
@@ -38,11 +39,11 @@ def parents(actions: Iterable[Action]) -> set[Place]:
 
 
 def opened(
-    actions: Sequence[Action],
+    actions: Collection[Action],
     present: Mapping[Place, Entry],
     actual: Callable[[Place], Place | None] = lambda place: place,
     first: Sequence[Action] = (),
-) -> list[Action]:
+) -> Collection[Action]:
     """The plan with every closed directory opened first and given its mode back last.
 
     `present`: what stands at the places of `parents`, which `actual` turns into where they are before the renames of
@@ -51,7 +52,7 @@ def opened(
     """
     closed = {place: entry for place, entry in sorted(present.items(), key=_depth) if entry.mode & OPEN != OPEN}
     if not closed:
-        return [*first, *actions]
+        return Actions([first, actions]) if first else actions
     settled = {action.at for action in actions if isinstance(action, Trash | Remove | SetProperties)}
     before, after = [], []
     for place, entry in closed.items():
@@ -61,7 +62,7 @@ def opened(
         before.append(SetProperties(now, entry, opening, replace(entry, mode=entry.mode | 0o700)))
         if place not in settled:
             after.append(SetProperties(place, None, why, entry))
-    return [*before, *first, *actions, *reversed(after)]
+    return Actions([before, first, actions, after[::-1]])
 
 
 def _depth(item: tuple[Place, Entry]) -> tuple[int, str, str]:

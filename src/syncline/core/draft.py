@@ -23,6 +23,7 @@ from syncline.core.model import (
     Place,
     Policy,
     Problem,
+    PutFile,
     Reason,
     RelPath,
     Rule,
@@ -139,6 +140,12 @@ class Draft:
         superseded: bool = False,
     ) -> None:
         """Want on the other side what stands at `source`, with the properties of `entry`."""
+        present, there = name.entry(source.other), name.there(source)
+        plain = aside is None and group is None and there.kind is Kind.FILE and reason.entry is there
+        if plain and (present is None or present.kind is not Kind.DIRECTORY):
+            at, outright = name.place(source.other), superseded and present is not None
+            self.wanted.puts.add(PutFile(at, present, reason, entry, reason.place, there, outright=outright))
+            return
         self.want(name, source.other, Want(entry, reason, name.place(source), aside, group, superseded))
 
     def problem(self, name: Name, side: Side, reason: Reason, detail: str) -> None:

@@ -71,30 +71,57 @@ def objections(actions: Collection[Action], plan_id: str, seen: Situation) -> li
                 plan_id,
             )
         )
-    if seen.mirror and seen.first:
-        extras = [action for action in actions if _removes(action)]
-        if extras:
-            files = sum(_files(action) for action in extras)
-            found.append(
-                Objection(
-                    Guard.FIRST_MIRROR_EXTRAS,
-                    f"{len(extras)} names ({files} files) stand only in the target and would go",
-                    f"{approve}; or say what becomes of them: --extras keep, trash or delete",
-                    plan_id,
-                )
+    sums = _sums(actions)
+    going = sum(each.going for each in sums.values())
+    if seen.mirror and seen.first and going:
+        files = sum(each.files for each in sums.values())
+        found.append(
+            Objection(
+                Guard.FIRST_MIRROR_EXTRAS,
+                f"{going} names ({files} files) stand only in the target and would go",
+                f"{approve}; or say what becomes of them: --extras keep, trash or delete",
+                plan_id,
             )
+        )
     for side in SIDES:
-        found += _deletions(actions, plan_id, seen, side, approve)
+        found += _deletions(sums[side], plan_id, seen, side, approve)
         found += _all_changed(plan_id, seen, side, approve)
-        found += _space(actions, seen, side)
+        found += _space(sums[side], seen, side)
     return found
 
 
-def _deletions(actions: Collection[Action], plan_id: str, seen: Situation, side: Side, approve: str) -> list[Objection]:
-    going = [action for action in actions if _removes(action) and action.at.side is side]
-    files = sum(_files(action) for action in going)
-    size = sum(_bytes(action) for action in going)
-    if not going or seen.remembered_files == 0:
+@dataclass(slots=True)
+class _Sums:
+    """What a plan does to one side: names, files and bytes that go, files and bytes that come, names that are new."""
+
+    going: int = 0
+    files: int = 0
+    size: int = 0
+    puts: int = 0
+    need: int = 0
+    new: int = 0
+
+
+def _sums(actions: Collection[Action]) -> dict[Side, _Sums]:
+    """Per side; in one pass, for the actions of a large plan are made anew for each."""
+    sums = {side: _Sums() for side in SIDES}
+    for action in actions:
+        here = sums[action.at.side]
+        if isinstance(action, Trash | Remove):
+            here.going += 1
+            here.files += _files(action)
+            here.size += _bytes(action)
+        elif isinstance(action, PutFile | PutLink | MakeDirectory):
+            here.new += 1
+            if isinstance(action, PutFile):
+                here.puts += 1
+                here.need += planning.size_of(action)
+    return sums
+
+
+def _deletions(sums: _Sums, plan_id: str, seen: Situation, side: Side, approve: str) -> list[Objection]:
+    files, size = sums.files, sums.size
+    if not sums.going or seen.remembered_files == 0:
         return []
     many = seen.limits.deletes is not None and files > seen.limits.deletes
     percent = max(
@@ -131,12 +158,10 @@ def _all_changed(plan_id: str, seen: Situation, side: Side, approve: str) -> lis
     ]
 
 
-def _space(actions: Collection[Action], seen: Situation, side: Side) -> list[Objection]:
-    puts = [action for action in actions if action.at.side is side and isinstance(action, PutFile)]
-    new = sum(isinstance(action, PutFile | PutLink | MakeDirectory) for action in actions if action.at.side is side)
-    need, free, inodes = sum(map(planning.size_of, puts)), seen.free_bytes[side], seen.free_inodes[side]
+def _space(sums: _Sums, seen: Situation, side: Side) -> list[Objection]:
+    need, new, free, inodes = sums.need, sums.new, seen.free_bytes[side], seen.free_inodes[side]
     found = []
-    if puts and free is not None and need + STAGING_RESERVE_BYTES > free:
+    if sums.puts and free is not None and need + STAGING_RESERVE_BYTES > free:
         found.append(
             Objection(
                 Guard.NO_SPACE,
@@ -153,10 +178,6 @@ def _space(actions: Collection[Action], seen: Situation, side: Side) -> list[Obj
             )
         )
     return found
-
-
-def _removes(action: Action) -> bool:
-    return isinstance(action, Trash | Remove)
 
 
 def _files(action: Action) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from syncline.core import names
-from syncline.core.model import SIDES, Action, Kind, Place, Problem, PutFile, Reason, RelPath, Side
+from syncline.core.model import Action, Kind, Place, Problem, PutFile, Reason, RelPath, Side
 from syncline.core.trees import Merged
 
 
@@ -14,23 +16,34 @@ def told(actions: Iterable[Action], directories: Iterable[Merged]) -> list[Probl
 
     What was copied before is not told again: the copies are in step, and there is nothing to do.
     """
-    copied: dict[Side, dict[int, list[RelPath]]] = {side: {} for side in SIDES}
+    twice: dict[Side, frozenset[int]] = {}
+    found: dict[Side, Mapping[int, list[RelPath]]] = {}
+    told = []
     for action in actions:
-        if isinstance(action, PutFile) and action.source_entry.inode:
-            copied[action.source.side].setdefault(action.source_entry.inode, []).append(action.source.path)
-    found = {side: _named(directories, side, copied[side]) for side in SIDES}
-    return [
-        Problem(Place(side, path), Reason.HARD_LINK, _words(path, found[side][inode]))
-        for side in SIDES
-        for inode, paths in copied[side].items()
-        for path in paths
-        if len(found[side].get(inode, ())) > 1
-    ]
+        if not isinstance(action, PutFile) or not action.source_entry.inode:
+            continue
+        side, path, inode = action.source.side, action.source.path, action.source_entry.inode
+        if side not in twice:
+            twice[side] = _twice(directories, side)
+            found[side] = _named(directories, side, twice[side])
+        if inode in twice[side]:
+            told.append(Problem(Place(side, path), Reason.HARD_LINK, _words(path, found[side][inode])))
+    return told
 
 
-def _named(
-    directories: Iterable[Merged], side: Side, inodes: Mapping[int, list[RelPath]]
-) -> Mapping[int, list[RelPath]]:
+def _twice(directories: Iterable[Merged], side: Side) -> frozenset[int]:
+    """The inodes that have more than one name on one side."""
+    inodes = array("Q")  # eight bytes for each: there may be a million
+    for merged in directories:
+        look = merged.at.look(side)
+        for _, entry in look.items() if isinstance(look, Mapping) else ():
+            if entry.kind is Kind.FILE:
+                inodes.append(entry.inode)
+    ordered = sorted(inodes)
+    return frozenset(one for one, next in pairwise(ordered) if one == next and one)
+
+
+def _named(directories: Iterable[Merged], side: Side, inodes: frozenset[int]) -> Mapping[int, list[RelPath]]:
     """All names of these inodes on one side, sorted."""
     found: dict[int, set[RelPath]] = {}
     for merged in directories if inodes else ():

@@ -34,6 +34,7 @@ from syncline.core.model import (
 )
 from syncline.core.pairing import Thing
 from syncline.core.policy import Extras, Rules
+from syncline.core.puts import Puts, Spool
 from syncline.core.renames import Followed, follow
 from syncline.core.trees import Contents, Fate, Looked, Merged, Trees, Triple, Wanted
 
@@ -49,12 +50,16 @@ Read = Callable[[Mapping[Place, Entry]], Contents]
 
 
 def merge_all(
-    looked: Looked, rules: Rules, read: Read, contents: dict[Place, bytes | Problem] | None = None
+    looked: Looked,
+    rules: Rules,
+    read: Read,
+    contents: dict[Place, bytes | Problem] | None = None,
+    spool: Callable[[], Spool] | None = None,
 ) -> tuple[Wanted, Followed | None]:
     """What both sides should become, wherever they differ, with the renames of each carried across.
 
     Contents that turn out to be needed are read, kept in `contents` by where they stand now, and the merge is run
-    again. Where nothing was renamed there is nothing that was `Followed`.
+    again. Where nothing was renamed there is nothing that was `Followed`. `spool`: where very many copies are kept.
     """
     contents = {} if contents is None else contents
     held: set[Thing] = set()
@@ -65,8 +70,8 @@ def merge_all(
             contents.update(read(followed.needs))
             continue
         if followed is None:
-            return _all_tops(looked, rules, contents, read, lambda place: place), None
-        wanted = _all_tops(followed, rules, contents, read, followed.actual)
+            return _all_tops(looked, rules, contents, read, lambda place: place, spool), None
+        wanted = _all_tops(followed, rules, contents, read, followed.actual, spool)
         waiting, never = followed.stranded(wanted)
         if not waiting and not never:
             wanted.renames += followed.renames
@@ -83,13 +88,14 @@ def _all_tops(
     contents: dict[Place, bytes | Problem],
     read: Read,
     actual: Callable[[Place], Place],
+    spool: Callable[[], Spool] | None,
 ) -> Wanted:
     """Merge every directory that differs; `contents` are by where they stand now."""
-    whole = Wanted()
+    whole = Wanted(puts=Puts(spool))
     known: dict[Place, bytes | Problem] = {}
     for top in looked.tops():
         while True:
-            wanted = merge(top, looked, rules, known)
+            wanted = merge(top, looked, rules, known, spool)
             missing = {place: entry for place, entry in wanted.needs.items() if place not in known}
             if not missing:
                 break
@@ -101,13 +107,15 @@ def _all_tops(
     return whole
 
 
-def merge(top: Triple, trees: Trees, rules: Rules, contents: Contents) -> Wanted:
+def merge(
+    top: Triple, trees: Trees, rules: Rules, contents: Contents, spool: Callable[[], Spool] | None = None
+) -> Wanted:
     """What both sides should become at `top` and below, as far as they differ from the base.
 
     `top` stands on both sides: what differs below a directory that only one side has is settled from above it. When
     `needs` of the result is not empty, those contents must be read and the merge run again.
     """
-    wanted = Wanted()
+    wanted = Wanted(puts=Puts(spool))
     if not trees.frozen_above(top) and not undone.covered(rules, top.left_path):
         _directory(Draft(rules, contents, wanted, rules.fold()), trees, top)
     return wanted

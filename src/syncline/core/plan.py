@@ -8,9 +8,11 @@ together.
 from __future__ import annotations
 
 import hashlib
+import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from syncline.core import listing, names
 from syncline.core.model import (
@@ -33,10 +35,8 @@ from syncline.core.model import (
     Trash,
     Want,
 )
+from syncline.core.puts import Puts, size_class
 from syncline.core.trees import Triple, Wanted
-
-SMALL_STEP_BYTES = 64 * 1024
-"""Files are put in classes of doubling size, this one first; within a class by path, so that directories stay hot."""
 
 _ORDER = {MakeDirectory: 1, Rename: 2, PutFile: 3, PutLink: 4, SetProperties: 5, Trash: 6, Remove: 6, RunCommand: 8}
 
@@ -68,12 +68,54 @@ class _Load:
         self.outright = self.outright or other.outright
 
 
-def compare(wanted: Wanted, disposal: Disposal) -> list[Action]:
+class Actions(Collection[Action]):
+    """The actions of a large plan, in the order in which they are carried out. Those that lie in a spool are made anew
+    whenever they are asked for."""
+
+    def __init__(self, parts: Sequence[Collection[Action]]) -> None:
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def __iter__(self) -> Iterator[Action]:
+        return chain.from_iterable(self._parts)
+
+    def __contains__(self, action: object) -> bool:
+        return any(action in part for part in self._parts)
+
+
+class _Ordered(Collection[Action]):
+    """Units by their key, with the copies that stand apart between them."""
+
+    def __init__(self, units: list[_Unit], puts: Puts, disposal: Disposal) -> None:
+        self._units = units
+        self._puts = puts
+        self._disposal = disposal
+
+    def __len__(self) -> int:
+        return sum(len(members) for _, members in self._units) + len(self._puts)
+
+    def __iter__(self) -> Iterator[Action]:
+        puts: Iterator[_Unit] = ((_key(put), [put]) for put in map(self._disposed, self._puts))
+        for _, members in heapq.merge(self._units, puts, key=_unit_key):
+            yield from members
+
+    def __contains__(self, action: object) -> bool:
+        return any(action == each for each in self)
+
+    def _disposed(self, put: PutFile) -> PutFile:
+        return replace(put, outright=False) if put.outright and self._disposal.replaced else put
+
+
+def compare(wanted: Wanted, disposal: Disposal) -> Collection[Action]:
     """The actions that turn what was seen into what is wanted, in the order in which they are carried out."""
-    actions: list[Action] = []
+    others: list[Action] = []
     for side in SIDES:
-        actions += _of_side(wanted, side, disposal)
-    return _ordered(actions, wanted.renames)
+        others += _of_side(wanted, side, disposal)
+    first, units = _ordered(others, wanted.renames)
+    found = Actions([first, _Ordered(units, wanted.puts, disposal)])
+    return found if wanted.puts.spooled else list(found)
 
 
 def plan_id(job: str, actions: Iterable[Action], conflicts: Collection[Conflict]) -> str:
@@ -228,8 +270,9 @@ def _packed(triple: Triple, side: Side) -> bytes:
     return listing.pack(look) if isinstance(look, Mapping) else b""
 
 
-def _ordered(actions: list[Action], renames: Sequence[Rename]) -> list[Action]:
-    """In the order of execution; a group stands where its directories or its largest file would."""
+def _ordered(actions: list[Action], renames: Sequence[Rename]) -> tuple[list[Action], list[_Unit]]:
+    """What comes before all else, and the rest in the order of execution; a group stands where its directories or its
+    largest file would."""
     groups: dict[RelPath, list[Action]] = {}
     units: list[_Unit] = []
     for action in actions:
@@ -242,31 +285,33 @@ def _ordered(actions: list[Action], renames: Sequence[Rename]) -> list[Action]:
         if any(isinstance(member, MakeDirectory) for member in members):
             key = (_ORDER[MakeDirectory], 0, group)  # before what is made below, after what it is made in
         else:
-            key = (_ORDER[PutFile], _size_class(max(map(size_of, members))), group)
+            key = (_ORDER[PutFile], size_class(max(map(size_of, members))), group)
         units.append((key, members))
-    units.sort(key=lambda unit: unit[0])
-    if renames:
-        units = _with_renames(units, renames)
-    return [action for _, members in units for action in members]
+    units.sort(key=_unit_key)
+    return _with_renames(units, renames) if renames else ([], units)
 
 
-def _with_renames(units: list[_Unit], renames: Sequence[Rename]) -> list[_Unit]:
-    """Renames come before all else, but for the directories they lead into that are yet to be made."""
+def _with_renames(units: list[_Unit], renames: Sequence[Rename]) -> tuple[list[Action], list[_Unit]]:
+    """Renames come before all else, but for the directories they lead into that are yet to be made; and the rest."""
     makes: dict[Place, _Unit] = {}
     for unit in units:
         for action in unit[1]:
             if isinstance(action, MakeDirectory):
                 makes[action.at] = unit
-    ordered: list[_Unit] = []
+    first: list[Action] = []
     begun: set[int] = set()
     for rename in renames:
         for above in reversed(names.ancestors(rename.to)):
             made = makes.get(Place(rename.at.side, above))
             if made is not None and id(made) not in begun:
                 begun.add(id(made))
-                ordered.append(made)
-        ordered.append(((_ORDER[Rename], 0, rename.to), [rename]))
-    return ordered + [unit for unit in units if id(unit) not in begun]
+                first += made[1]
+        first.append(rename)
+    return first, [unit for unit in units if id(unit) not in begun]
+
+
+def _unit_key(unit: _Unit) -> _Key:
+    return unit[0]
 
 
 def _key(action: Action) -> _Key:
@@ -276,17 +321,13 @@ def _key(action: Action) -> _Key:
         return order, -path.count("/"), path
     if isinstance(action, SetProperties) and action.entry.kind is Kind.DIRECTORY:
         return 7, -path.count("/"), path
-    return order, _size_class(size_of(action)), path
+    return order, size_class(size_of(action)), path
 
 
 def _key_in_group(action: Action) -> _Key:
     """Copies before what they save is replaced; what is in the way before what takes its place."""
     aside = getattr(action, "aside", None) is not None
     return (2 if aside else 0 if isinstance(action, Trash | Remove) else 1), _ORDER[type(action)], action.at.path
-
-
-def _size_class(size: int) -> int:
-    return (size // SMALL_STEP_BYTES).bit_length()
 
 
 def _stated(entry: Entry | None) -> tuple[int | bytes, ...] | None:

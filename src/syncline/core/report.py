@@ -192,6 +192,7 @@ class Report:
         self._roots = roots
         self._names = dict(zip(SIDES, root_names, strict=True))
         self._states = bytearray()
+        self._done = _nothing()
         self._unplanned: list[Action] = []
         self._problems: dict[Problem, None] = {}
         self._unreached: set[Problem] = set()
@@ -300,13 +301,21 @@ class Report:
         else:
             self._unplanned.append(action)
             self._states.append(_STATES.index(state))
+        if state == FAILED:
+            self._done["failed"] += 1
+        elif state == DONE:
+            _count(self._done, action)
 
     def _actions(self) -> Iterator[tuple[Action, str]]:
         """Every action with its state. What a run that began did not reach was skipped."""
-        rest = PLANNED if self.dry_run or self.outcome in _UNTOUCHED else SKIPPED
+        rest = self._rest()
         planned: Iterable[Action] = () if self.plan is None else self.plan.actions
         for action, state in zip(chain(planned, self._unplanned), self._states, strict=False):
             yield action, _STATES[state] if state else rest
+
+    def _rest(self) -> str:
+        """The state of actions of which nothing was heard."""
+        return PLANNED if self.dry_run or self.outcome in _UNTOUCHED else SKIPPED
 
     def _conflict(self, conflict: Conflict) -> ConflictRow:
         return {
@@ -328,27 +337,17 @@ class Report:
     def _summary(self) -> Summary:
         counts = Counts() if self.plan is None else self.plan.counts
         summary: Summary = {
+            **self._done,
             "left_files": counts.left,
             "right_files": counts.right,
             "both": counts.both,
             "only_left": counts.only_left,
             "only_right": counts.only_right,
-            "copied": 0,
-            "bytes_copied": 0,
-            "renamed": 0,
-            "trashed": 0,
-            "removed": 0,
-            "links": 0,
-            "directories": 0,
-            "properties": 0,
             "conflicts": 0 if self.plan is None else len(self.plan.conflicts),
             "problems": len(self.problems),
-            "failed": 0,
         }
-        for action, state in self._actions():
-            if state == FAILED:
-                summary["failed"] += 1
-            elif state != SKIPPED:
+        for action, state in self._actions() if self._rest() == PLANNED else ():
+            if state == PLANNED:
                 _count(summary, action)
         return summary
 
@@ -443,6 +442,27 @@ def action_bytes(action: Action) -> int:
             return size
         case _:
             return 0
+
+
+def _nothing() -> Summary:
+    return {
+        "left_files": 0,
+        "right_files": 0,
+        "both": 0,
+        "only_left": 0,
+        "only_right": 0,
+        "copied": 0,
+        "bytes_copied": 0,
+        "renamed": 0,
+        "trashed": 0,
+        "removed": 0,
+        "links": 0,
+        "directories": 0,
+        "properties": 0,
+        "conflicts": 0,
+        "problems": 0,
+        "failed": 0,
+    }
 
 
 def _count(summary: Summary, action: Action) -> None:

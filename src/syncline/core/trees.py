@@ -24,6 +24,7 @@ from syncline.core.model import (
     Unagreed,
     Want,
 )
+from syncline.core.puts import Puts
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Wanted:
     of an undo on which both sides show the same again. `rotten` are the held places whose bytes nobody wrote; `healed`
     those that are so no more. `merges` are, by their path on the left, the files a program is to merge: what is wanted
     of them stands for what it will make. `renames` are done before anything else, in their order; all paths elsewhere
-    are those after them.
+    are those after them. `puts` are the files that are just brought to the other side: of them there are no `wants`.
     """
 
     wants: dict[Side, dict[RelPath, Want | Gone]] = field(default_factory=lambda: {Side.LEFT: {}, Side.RIGHT: {}})
@@ -150,6 +151,7 @@ class Wanted:
     healed: set[Place] = field(default_factory=set)
     merges: dict[RelPath, Merging] = field(default_factory=dict)
     renames: list[Rename] = field(default_factory=list)
+    puts: Puts = field(default_factory=Puts)
 
     def include(self, other: Wanted) -> None:
         """Take over everything that `other` holds."""
@@ -166,6 +168,7 @@ class Wanted:
         self.healed |= other.healed
         self.merges.update(other.merges)
         self.renames += other.renames
+        self.puts.include(other.puts)
 
 
 Contents = Mapping[Place, "bytes | Problem"]

@@ -71,7 +71,7 @@ def begin(course: Course, run_id: str) -> Opened:
         Jobs(world.store).change(record.id, generation=standing.generation, begun=True)
         Runs(world.store).start(run_id, record.id, plan=course.findings.plan.id, kind="run", roots=roots)
     _claim(course, record)
-    results = Results()
+    results = Results(frugal=True)
     results.expect(course.findings.plan.actions)
     return Opened(run_id, record, results, _memory(course, record, results))
 

@@ -95,11 +95,11 @@ def _carry_out(course: Course, run_id: str, looked: str | None) -> Iterator[Even
     opened = books.begin(course, run_id)
     site = Site(world.roots, opened.results, lambda: world.stopped() is not None, job.settings.durability)
     journal = Books(world.store, Journal(world.store), opened.run, opened.memory.write_touched)
-    sizes = [planning.size_of(action) for action in plan.actions]
+    size = sum(planning.size_of(action) for action in plan.actions)
     failures: list[ActionFailed] = []
     try:
         yield _told(report, RunStarted(opened.run, plan))
-        for event in carry_out(plan.actions, site, journal, Tally(len(sizes), sum(sizes))):
+        for event in carry_out(plan.actions, site, journal, Tally(len(plan.actions), size)):
             if isinstance(event, ActionFailed):
                 failures.append(event)
             yield _told(report, event)

@@ -38,6 +38,7 @@ from syncline.scanner.contents import read_contents
 from syncline.scanner.scan import Scan, Scanning
 from syncline.store.base import BaseStore, Row
 from syncline.store.conflicts import Conflicts
+from syncline.store.spool import FileSpool
 from syncline.store.suspects import Suspect, Suspects
 
 WORTH_WAITING_NS = 100_000_000
@@ -97,7 +98,7 @@ def look(
         return read_contents(world.roots, needs, lambda: check_stop(world))
 
     def draw(unmerged: frozenset[RelPath]) -> Findings:
-        wanted, followed = merge_all(observed, replace(rules, unmerged=unmerged), read, contents)
+        wanted, followed = merge_all(observed, replace(rules, unmerged=unmerged), read, contents, FileSpool)
         actual = place_as_it_is if followed is None else followed.actual
         actions = accessible(world, planning.compare(wanted, disposal(job.settings)), actual)
         counts = _counts(base, observed, wanted, followed)
@@ -169,11 +170,11 @@ def _rules(
 
 def accessible(
     world: World,
-    actions: list[Action],
+    actions: Collection[Action],
     actual: Callable[[Place], Place | None] = place_as_it_is,
     parents: Collection[Place] | None = None,
     first: Sequence[Action] = (),
-) -> list[Action]:
+) -> Collection[Action]:
     """The actions, with directories opened that their owner may not write. `parents`, `first`: as `access.opened`."""
     present = {}
     for place in access.parents(actions) if parents is None else parents:
@@ -192,7 +193,7 @@ def _plan(
     base: BaseStore,
     scans: dict[Side, Scan],
     wanted: Wanted,
-    actions: list[Action],
+    actions: Collection[Action],
     counts: Counts,
 ) -> Plan:
     conflicts = tuple(sorted(wanted.conflicts, key=lambda conflict: conflict.path))
@@ -274,5 +275,5 @@ def _only_directories(wanted: Wanted, side: Side) -> bool:
         entry.kind is Kind.LINK
         for directory in wanted.directories
         if isinstance(look := directory.at.look(side), Mapping)
-        for entry in look.values()
+        for _, entry in look.items()
     )

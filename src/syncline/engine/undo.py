@@ -595,7 +595,7 @@ class _Drawing:
             for action, moment in [*early, *((rename, number) for number, rename in self.back)]
             for place in access.parents([action])
         }
-        return accessible(self.world, rest, self.eyes.actual, parents - moved, first)
+        return list(accessible(self.world, rest, self.eyes.actual, parents - moved, first))
 
     def _objections(self, actions: Sequence[Action], plan: str) -> list[Objection]:
         job, roots = self.ground.job, self.ground.roots

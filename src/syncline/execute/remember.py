@@ -74,6 +74,7 @@ class Memory:
         }
         self._old = set(self._ids.values())
         self._due = set(range(len(self._merged)))
+        self._closed: set[int] = set()
 
     def write_touched(self) -> None:
         """Bring up to date the rows of the directories in which something was done since the last time, and of those
@@ -88,9 +89,21 @@ class Memory:
                 found = {number for path in above if (number := at.get(path)) is not None}
                 numbers |= found & self._due
                 above = {names.parent(path) for path in above if path}
+        numbers -= self._closed
         for number in sorted(numbers):
             self._write(self._merged[number])
         self._due -= numbers
+        for number in numbers:
+            self._close(number)
+
+    def _close(self, number: int) -> None:
+        """Let go of what is known of a directory in which nothing more will be done."""
+        paths = {side: self._merged[number].at.path(side) for side in SIDES}
+        if all(self._results.finished(side, path) for side, path in paths.items()):
+            self._closed.add(number)
+            self._merged[number].contents.clear()
+            for side, path in paths.items():
+                self._results.release(side, path, self._at[side])
 
     def write(self) -> bool:
         """Bring every row up to date that is not; whether any had to be changed."""

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 
 from syncline.core import names
-from syncline.core.model import SIDES, Action, Entry, Kind, Place, RelPath, Rename, Side
+from syncline.core.model import SIDES, Action, Entry, Kind, Place, PutFile, RelPath, Rename, Side
 
 
 class Results:
-    """Entries as this run left them (None: gone), and names that are still to be done or could not be done."""
+    """Entries as this run left them (None: gone), and names that are still to be done or could not be done.
 
-    def __init__(self) -> None:
+    `frugal`: a new file's name is not counted among these, for a first run may bring a million of them. Until it is
+    there, it is not agreed for want of a counterpart.
+    """
+
+    def __init__(self, *, frugal: bool = False) -> None:
+        self._frugal = frugal
+        self._renaming = False
         self.entries: dict[Place, Entry | None] = {}
         self._changes: dict[Side, dict[RelPath, dict[str, Entry | None]]] = {side: {} for side in SIDES}
         self._open: dict[Side, dict[RelPath, Counter[str]]] = {side: {} for side in SIDES}
+        self._left: dict[Side, Counter[RelPath]] = {side: Counter() for side in SIDES}
         self._touched: dict[Side, set[RelPath]] = {side: set() for side in SIDES}
         self._coming: set[Place] = set()
 
@@ -24,9 +31,14 @@ class Results:
         for action in actions:
             if isinstance(action, Rename):
                 self._coming.add(Place(action.at.side, action.to))
+                self._renaming = True
+            plain = self._frugal and _is_plain(action)
             for place in touched(action):
-                directory, _, name = place.path.rpartition("/")
-                self._open[place.side].setdefault(RelPath(directory), Counter())[name] += 1
+                above, _, name = place.path.rpartition("/")
+                self._left[place.side][RelPath(above)] += 1
+                if not plain:
+                    self._left[place.side][place.path] += 1
+                    self._open[place.side].setdefault(RelPath(above), Counter())[name] += 1
 
     def note(self, place: Place, entry: Entry | None) -> None:
         """Remember what stands at a place now."""
@@ -65,10 +77,15 @@ class Results:
 
     def settle(self, action: Action, *, failed: bool) -> None:
         """Take an action for finished. What failed stays open, and a name of which more is to be done."""
+        plain = self._frugal and _is_plain(action)
         for place in touched(action):
             directory, _, name = place.path.rpartition("/")
-            self._touched[place.side].update((RelPath(directory), place.path))
-            still_open = self._open[place.side].get(RelPath(directory))
+            for path in (RelPath(directory),) if plain else (RelPath(directory), place.path):
+                self._touched[place.side].add(path)
+                self._left[place.side][path] -= 1
+                if self._left[place.side][path] <= 0:
+                    del self._left[place.side][path]
+            still_open = None if plain else self._open[place.side].get(RelPath(directory))
             if not failed and still_open is not None:
                 still_open[name] -= 1
                 if still_open[name] <= 0:
@@ -86,10 +103,27 @@ class Results:
         """Whether something was planned for a place and is not done."""
         return names.basename(place.path) in self.open_names(place.side, names.parent(place.path))
 
+    def finished(self, side: Side, directory: RelPath) -> bool:
+        """Whether nothing that was planned for a directory, or for the names in it, is still to come; never where
+        something is renamed."""
+        return not self._renaming and directory not in self._left[side]
+
+    def release(self, side: Side, directory: RelPath, but: Container[RelPath]) -> None:
+        """Let go of what is known of the names of a directory, but of some: it has been written down."""
+        for name in self._changes[side].pop(directory, {}):
+            path = names.join(directory, name)
+            if path not in but:
+                self.entries.pop(Place(side, path), None)
+
     def take_touched(self) -> dict[Side, set[RelPath]]:
         """The directories in which something was settled since this was last asked."""
         touched, self._touched = self._touched, {side: set() for side in SIDES}
         return touched
+
+
+def _is_plain(action: Action) -> bool:
+    """Whether an action makes a new file and nothing else."""
+    return isinstance(action, PutFile) and action.expect is None and action.group is None
 
 
 def outcome_place(action: Action) -> Place:

@@ -291,7 +291,7 @@ def _plan(world: World) -> list[Action]:
     world.asked.clear()
     rules = Rules(_policy, lambda path, directory: False, START_NS + 3600 * SECOND_NS, "202601010000")
     wanted, _ = merge.merge_all(world, rules, world.read)
-    return plan.compare(wanted, plan.Disposal())
+    return list(plan.compare(wanted, plan.Disposal()))
 
 
 def _policy(path: RelPath, rule: Rule) -> Policy:

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any, cast
 
 from syncline.compose import Desk
-from syncline.core import wire
+from syncline.core import puts, wire
 from syncline.core.model import (
     SIDES,
     ActionDone,
@@ -151,12 +151,12 @@ def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) ->
 @contextmanager
 def _batches(actions: int | None) -> Iterator[None]:
     """The engine with batches of so few actions that small cases have several."""
-    before = batches.BATCH_ACTIONS
-    batches.BATCH_ACTIONS = actions or before
+    before = batches.BATCH_ACTIONS, puts.LARGE
+    batches.BATCH_ACTIONS, puts.LARGE = actions or before[0], actions or before[1]
     try:
         yield
     finally:
-        batches.BATCH_ACTIONS = before
+        batches.BATCH_ACTIONS, puts.LARGE = before
 
 
 def _step(world: World, op: Op) -> None:
@@ -618,7 +618,8 @@ def _events(desk: Desk, job: Job, order: Order) -> Iterator[Event]:
 def _note(ran: Ran, event: Event) -> None:
     match event:
         case RunStarted(plan=plan):
-            ran.plan, ran.acts, ran.conflicts = plan, len(plan.actions), len(plan.conflicts)
+            ran.plan = replace(plan, actions=list(plan.actions))  # also where they lie in a spool
+            ran.acts, ran.conflicts = len(plan.actions), len(plan.conflicts)
             ran.approve = next((objection.approve for objection in plan.objections if objection.approve), None)
             ran.said += [problem.detail for problem in plan.problems]
             ran.said += [objection.guard.value for objection in plan.objections]
