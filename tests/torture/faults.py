@@ -265,6 +265,18 @@ def racy_entry_believed(stack: ExitStack) -> None:
 
 
 @fault
+def attributes_left_behind(stack: ExitStack) -> None:
+    """A copy does not bring extended attributes."""
+    besides = perform._besides
+
+    def poor(site: Any, action: Any, present: Any) -> Any:
+        found = besides(site, action, present)
+        return replace(found, xattr=None) if isinstance(action, PutFile) else found
+
+    swap(stack, perform, "_besides", poor)
+
+
+@fault
 def guard_off_by_one(stack: ExitStack) -> None:
     """One file more than the limit may go."""
     deletions = guard._deletions

@@ -11,6 +11,7 @@ LIMIT_S = 60.0
 
 SEEN_AT = {
     "act-before-journal": 9,
+    "attributes-left-behind": 41,
     "case-collapse": 5,
     "changing-source-believed": 227,
     "delete-before-copy": 1,
