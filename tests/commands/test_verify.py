@@ -117,6 +117,51 @@ def test_rot_is_found_told_and_held(rotten: Pair) -> None:
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_rot_is_held_under_another_name(rotten: Pair, side: str) -> None:
+    verify(rotten, code=1)
+    root = rotten.left if side == "left" else rotten.right
+    (root / "a").rename(root / "z")
+    for args in ((), ("--full",), ()):
+        answer = rotten.sync(*args, code=None)
+        assert answer.actions == []
+        assert [path for _, _, path in answer.problems] == ["a"]
+        assert (f"={ROTTEN}" in disk.read(rotten.left).values(), f"={GOOD}" in disk.read(rotten.right).values()) == (
+            False,
+            False,
+        )
+    (root / "z").rename(root / "a")
+    assert rotten.sync(code=1).problems == [("unreadable", "right", "a")]
+    assert resolve(rotten, "left").code == 0
+    assert rotten.same()["a"] == f"={GOOD}"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_rot_is_held_in_a_folder_of_another_name(rotten: Pair, medium: Medium, side: str) -> None:
+    rotten.write({"n/f": File(GOOD.upper(), at=5), "n/g": "g"})
+    rotten.sync()
+    medium.rot(GOOD.upper(), ROTTEN.upper())
+    resolved = verify(rotten, code=1)["suspects"]
+    assert sorted(each["path"] for each in resolved) == ["a", "n/f"]
+    root = rotten.left if side == "left" else rotten.right
+    (root / "n").rename(root / "m")
+    for args, done in (((), 1), ((), 0), (("--full",), 0)):
+        answer = rotten.sync(*args, code=1)
+        assert [action for action, _, _ in answer.actions] == ["rename"] * done
+        assert ("unreadable", "right", "m/f") in answer.problems
+        assert [each["path"] for each in answer.document["conflicts"]] == ["a", "m/f"]
+    (rotten.left / "m/f").unlink()
+    assert rotten.sync(code=1).actions == [], "nor does it come to life again"
+    rotten.write({"m/f": File(GOOD.upper(), at=5)})
+    rotten.sync(code=1)
+    assert rotten.call("resolve", JOB, "m/f", "--keep", "left").code == 0
+    assert rotten.call("conflicts", "--json").document["conflicts"][0]["path"] == "a"
+    assert disk.read(rotten.right)["m/f"] == f"={GOOD.upper()}"
+    assert [each["path"] for each in verify(rotten, code=1)["suspects"]] == ["a"]
+
+
+@pytest.mark.root
 def test_without_verify_a_run_does_not_see_it_and_carries_nothing(rotten: Pair) -> None:
     assert rotten.sync().actions == []
     assert standing(rotten) == HELD

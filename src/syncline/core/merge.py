@@ -9,6 +9,7 @@ other name in `cells` (two ways) or `oneway` (mirror). Pure: contents that must 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from syncline.core import cells, clashes, names, oneway, policy, rot, undone
 from syncline.core.draft import Draft, Name, Unknown, carried, impossible_there, listed, names_in, spelling, touched
@@ -71,12 +72,16 @@ def merge_all(
             continue
         if followed is None:
             return _all_tops(looked, rules, contents, read, lambda place: place, spool), None
-        wanted = _all_tops(followed, rules, contents, read, followed.actual, spool)
+        after = replace(rules, rotten=frozenset((each.side, each.path) for each in followed.rotten.values()))
+        wanted = _all_tops(followed, after, contents, read, followed.actual, spool)
         waiting, never = followed.stranded(wanted)
         if not waiting and not never:
             wanted.renames += followed.renames
             wanted.conflicts += followed.conflicts
             wanted.problems += followed.problems
+            seen = wanted.rotten.keys() | wanted.healed
+            gone = {was for was, then in followed.rotten.items() if was != then and then in seen}
+            wanted.healed |= gone - wanted.rotten.keys()
             return wanted, followed
         held |= waiting
         uncarried |= never

@@ -53,7 +53,8 @@ class Followed:
 
     `renames` are in the order in which they are done, before anything else. `needs`: contents, by where they stand
     now, that must be read first; where there are any, nothing else here is to be used. `things`: what each rename is
-    about, by where it leads. `rows`: all remembered directories that were looked at.
+    about, by where it leads. `rows`: all remembered directories that were looked at. `rotten`: places that are known to
+    hold bytes nobody wrote, by where they were when both sides agreed, each with where it will be.
     """
 
     seen: Looked
@@ -66,6 +67,7 @@ class Followed:
     directories: dict[str, Triple] = field(default_factory=dict)
     rows: set[int] = field(default_factory=set)
     stood: dict[Side, dict[RelPath, RelPath]] = field(default_factory=lambda: {side: {} for side in SIDES})
+    rotten: dict[Place, Place] = field(default_factory=dict)
 
     def tops(self) -> list[Triple]:
         """The directories that differ and whose parent does not."""
@@ -622,6 +624,15 @@ class _Course:
             self.followed.directories[key] = self._triple(final)
             for side, index in final.now.items():
                 self.followed.stood[side].setdefault(_on(side, final.paths), self._all.all[index].path(side))
+        for side, path in self._rules.rotten:
+            self.followed.rotten[Place(side, path)] = Place(side, self._with_its_folder(side, path))
+
+    def _with_its_folder(self, side: Side, path: RelPath) -> RelPath:
+        """Where something will be that keeps its name in the directory in which both sides had it."""
+        for index, at in enumerate(self._all.all):
+            if at.row is not None and at.path(side) == names.parent(path):
+                return names.join(_on(side, self._base_paths(index)), names.basename(path))
+        return path
 
     def _triple(self, final: _Final) -> Triple:
         before = None if final.base is None else self._all.all[final.base]
