@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 def explain(call: Call, job: str, path: str, json: bool) -> int:
     """Tell what happened to a path: when, which action, why, in which run, and where earlier versions are.
 
-    Also for paths that do not exist any more. If both sides do not agree on it: why, and what to do.
+    What was done under earlier names, before it or a folder above it was renamed, is told too. Also for paths that do
+    not exist any more. If both sides do not agree on it: why, and what to do.
     """
     from syncline import queries
     from syncline.cli import terminal

@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 def undo(call: Call, run: str, approve: str | None, manner: Manner) -> int:
     """Put back what a run changed, where it changed it; nothing else is touched.
 
-    Copies that the run made go to the trash, what it replaced or deleted comes back from there, modes and times are set
-    back. What was changed since stays as it is, and is named with the reason, as is what the trash does not have any
-    more. An undo is a run itself: 'syncline undo last' once more takes it back.
+    Copies that the run made go to the trash, what it replaced or deleted comes back from there, what it renamed gets
+    its earlier name, modes and times are set back; a conflict that it settled waits again. What was changed since stays
+    as it is, and is named with the reason, as is what the trash does not have any more. An undo is a run itself:
+    'syncline undo last' once more takes it back.
 
     Where the two sides differ afterwards nothing is synchronised until you say which one holds: 'syncline resolve JOB
     --run RUN --keep left', right or both, or path by path.
