@@ -150,7 +150,9 @@ def _level(
     unverified: bool = False,
 ) -> Fate:
     """Give both sides the same properties, where their content already is the same. A link has none."""
-    if name.there(Side.LEFT).kind is Kind.FILE:
+    left, right = name.there(Side.LEFT), name.there(Side.RIGHT)
+    level = left.mtime_ns == right.mtime_ns == mtime_ns and policy.values_of(left) == policy.values_of(right)
+    if left.kind is Kind.FILE and not level:
         properties = _merged_properties(draft, name, base)
         if properties is None:
             return clashes.held(draft, merged, name, Rule.PROPS_BOTH)

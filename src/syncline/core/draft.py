@@ -372,7 +372,7 @@ def read(draft: Draft, name: Name, side: Side) -> bytes:
 
 def names_in(at: Triple, fold: Callable[[str], str]) -> Iterator[tuple[Name, list[Place]]]:
     """Every name of a directory, and for names that fold together on one side, where all of them are."""
-    on_left, on_right = listed(at.left), listed(at.right)
+    on_left, on_right = dict(listed(at.left).items()), dict(listed(at.right).items())
     left_names, left_twins = _spelled(on_left, fold)
     right_names, right_twins = _spelled(on_right, fold)
     agreed, unagreed = at.base.agreed, at.base.unagreed

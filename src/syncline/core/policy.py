@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final
 
 from syncline.core.model import Agreed, Conflict, Entry, MergeWith, Policy, RelPath, Rule, Side
@@ -166,6 +167,10 @@ def with_properties(entry: Entry, values: Mapping[str, int | bytes | None]) -> E
     """`entry` with these properties; the very same where it has them."""
     changes: dict[str, Any] = {name: value for name, value in values.items() if value != getattr(entry, name)}
     return replace(entry, **changes) if changes else entry
+
+
+values_of: Callable[[Entry], tuple[int | bytes | None, ...]] = attrgetter(*MERGED)
+"""The properties of an entry, one after the other; None where they are not told."""
 
 
 def properties_of(entry: Entry) -> dict[str, int | bytes | None]:

@@ -157,7 +157,8 @@ class Memory:
             parent = before[0] if before is not None else self._parent(at.left_path)
             if parent is None:
                 return None  # the directory above is not remembered, so this one cannot be
-        base = self._agreed(directory, left or {}, right or {})
+        on_left, on_right = dict((left or {}).items()), dict((right or {}).items())
+        base = self._agreed(directory, on_left, on_right)
         files = [agreed.left for agreed in base.agreed.values() if agreed.left.kind is Kind.FILE]
         racy = any(agreed.racy_left or agreed.racy_right for agreed in base.agreed.values())
         return Row(
@@ -167,7 +168,7 @@ class Memory:
             names.basename(at.right_path) if right is not None else None,
             None if left is None else listing.seal(listing.pack(left)),
             None if right is None else listing.seal(listing.pack(right)),
-            listing.seal(listing.pack_base(left or {}, right or {}, base, self._fold)),
+            listing.seal(listing.pack_base(on_left, on_right, base, self._fold)),
             racy or any(item.hold in ATTENTION for item in base.unagreed.values()),
             len(files),
             sum(entry.size for entry in files),
