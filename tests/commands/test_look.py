@@ -87,6 +87,44 @@ def test_names_are_cut_to_the_width(spawned: Pair, args: tuple[str, ...], column
     assert [line for line in shown if len(line) > columns and line not in commands] == []
 
 
+PAGED = {"PAGER": "sed s/^/paged:/", "LINES": "20"}
+
+
+@pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("args", "paged"),
+    [
+        (("plan", JOB, "-v"), True),
+        (("show", "last", "-v"), True),
+        (("conflicts", "-v"), True),
+        (("plan", JOB), False),  # 10 of 30
+        (("history",), False),
+        (("status",), False),
+    ],
+    ids=str,
+)
+def test_what_is_longer_than_the_terminal_is_paged(spawned: Pair, args: tuple[str, ...], paged: bool) -> None:
+    conflicts(spawned, 30)
+    spawned.write({f"new {number}": "new" for number in range(30)})
+    plain = spawned.call(*args).out.splitlines()
+    shown = bare(on_a_terminal(spawned, *args, columns=2000, **PAGED))
+    told = [line.removeprefix("paged:") for line in shown]
+    assert [line for line in plain if line not in told and " in 0." not in line] == []
+    assert [line for line in shown if line.startswith("paged:")] == (shown[-len(plain) :] if paged else [])
+
+
+@pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")
+def test_who_leaves_the_pager_has_seen_enough(spawned: Pair) -> None:
+    spawned.write({f"new {number:04}": "new" for number in range(3000)})
+    shown = bare(
+        on_a_terminal(
+            spawned, "sync", "--dry-run", "-v", str(spawned.left), str(spawned.right), **{**PAGED, "PAGER": "head -n 3"}
+        )
+    )
+    assert "Traceback" not in "".join(shown)
+    assert len(shown) < 30
+
+
 @pytest.mark.parametrize("args", LISTS, ids=" ".join)
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "latin-1"}], ids=["C", "Latin-1"])
 def test_old_locales_see_everything(pair: Pair, args: tuple[str, ...], locale: dict[str, str], tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def show(call: Call, run: str, verbose: bool, json: bool) -> int:
         if json:
             call.pour(found.chunks())
         else:
-            showing.run(terminal.screen(call), found.head, found.rows, verbose=verbose)
+            with terminal.pages(call, whole=verbose) as screen:
+                showing.run(screen, found.head, found.rows, verbose=verbose)
     return 0
 
 

@@ -55,7 +55,8 @@ def conflicts(call: Call, job: str | None, settled: bool, verbose: bool, json: b
     if json:
         call.answer({"conflicts": [each.row for each in found]})
     else:
-        _show(terminal.screen(call), found, verbose)
+        with terminal.pages(call, whole=verbose) as screen:
+            _show(screen, found, verbose)
     return 0
 
 

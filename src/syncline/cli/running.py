@@ -184,14 +184,15 @@ class _Conduct:
             return
         screen = terminal.screen(self.call)
         if report.error is None or report.plan is not None:
-            show.run(
-                screen,
-                report.head(),
-                report.rows,
-                verbose=self.manner.verbose,
-                quiet=self.manner.quiet,
-                again=again,
-            )
+            with terminal.pages(self.call, whole=self.manner.verbose and self.manner.dry_run) as pages:
+                show.run(
+                    pages,
+                    report.head(),
+                    report.rows,
+                    verbose=self.manner.verbose,
+                    quiet=self.manner.quiet,
+                    again=again,
+                )
         if report.outcome is Outcome.REFUSED and report.objections:
             screen = screen if self.manner.dry_run else terminal.screen(self.call, error=True)
             if report.plan is None:

@@ -10,7 +10,8 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from contextlib import ExitStack, contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Final
 
 from syncline.cli.call import Call
 
@@ -38,8 +39,52 @@ def screen(call: Call, *, error: bool = False) -> Screen:
     return Screen(write, width=console.width, unicode=encodable, console=console)
 
 
+@contextmanager
+def pages(call: Call, *, whole: bool) -> Iterator[Screen]:
+    """The screen behind standard output. With `whole`, what is longer than the terminal goes through a pager (`PAGER`,
+    else less or more); who leaves that has seen enough."""
+    found = screen(call)
+    if not whole or found.height is None:
+        yield found
+        return
+    with ExitStack() as stack, suppress(_Left):
+        yield found.through(_Pages(call.write, found.height, stack).write)
+
+
+class _Left(Exception):
+    """The reader closed the pager."""
+
+
+class _Pages:
+    """What is written is kept until it is longer than the terminal; from then on it goes to a pager."""
+
+    def __init__(self, plain: Callable[[Iterable[str]], None], height: int, stack: ExitStack) -> None:
+        self._kept: list[str] = []
+        self._lines = 0
+        self._height = height
+        self._stack = stack
+        self._pager: IO[str] | None = None
+        stack.callback(lambda: None if self._pager is not None else plain(self._kept))
+
+    def write(self, chunks: Iterable[str]) -> None:
+        text = "".join(chunks)
+        try:
+            if self._pager is not None:
+                self._pager.write(text)
+                return
+            self._kept.append(text)
+            self._lines += text.count("\n")
+            if self._lines >= self._height:
+                import click
+
+                self._pager = self._stack.enter_context(click.get_pager_file())
+                self._pager.write("".join(self._kept))
+        except BrokenPipeError as error:
+            raise _Left from error
+
+
 class Screen:
-    """Where lines go: how wide it is (None: no limit, nothing is cut), and which characters and colours it has."""
+    """Where lines go: how wide and high it is (None: no limit, nothing is cut), which characters and colours it has."""
 
     def __init__(
         self,
@@ -50,9 +95,14 @@ class Screen:
         console: Console | None = None,
     ) -> None:
         self.width = width
+        self.height = None if console is None else console.height
         self._write = write
         self._unicode = unicode
         self._console = console
+
+    def through(self, write: Callable[[Iterable[str]], None]) -> Screen:
+        """The same screen, its lines written by `write`."""
+        return Screen(write, width=self.width, unicode=self._unicode, console=self._console)
 
     def line(self, *pieces: Piece) -> None:
         """One line."""
