@@ -63,15 +63,14 @@ COMMON = {
     ),
     "properties": Key(
         "properties: {}",
-        ("[mtime, mode]", "[mode, mtime]", "[mtime]", "[mtime, owner]", "[mtime, mode, owner, xattr]"),
+        ("[mtime, mode]", "[mode, mtime]", "[mtime]", "[mtime, owner]", "[mtime, mode, owner, xattr, windows]"),
         (
             LIST,
-            ("[x]", "expects one of mtime, mode, owner, xattr, not 'x'"),
+            ("[x]", "expects one of mtime, mode, owner, xattr, windows, not 'x'"),
             ("[mode]", "lacks mtime"),
             ("[]", "lacks mtime"),
             ("[mtime, 3]", "expects a list"),
         ),
-        ("[mtime, windows]",),
     ),
     "compare": Key("compare: {}", ("quick", "hash"), (("fast", "expects one of quick, hash"), ("1", "expects one of"))),
     "history": Key("history: {}", ("", "{}"), (("3", "expects a block of keys"),)),

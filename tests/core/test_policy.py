@@ -113,6 +113,31 @@ def test_attributes_are_merged_and_none_is_lost_at_a_first_meeting(
     assert policy.merge_property("xattr", agreed, on_left, on_right, Policy.LEFT, rules()) == Property(left, right)
 
 
+@pytest.mark.parametrize(
+    ("base", "left", "right", "merged"),
+    [
+        ((2, 2), 2, 0, Property(0, 0)),
+        ((2, 2), 3, 2, Property(3, 3)),
+        ((2, 2), 0, 1, Property(0, 0, True, L)),
+        ((0, 2), 0, 2, Property(0, 2)),
+        (None, 0, 2, Property(2, 2)),
+        (None, 1, 2, Property(1, 1, True, L)),
+        ((None, None), 4, 0, Property(4, 4)),
+        ((None, None), 1, 2, Property(1, 1)),
+        ((2, 2), None, 0, Property(None, 0)),
+    ],
+)
+def test_attributes_of_windows_are_merged_and_none_is_lost_at_a_first_meeting(
+    base: tuple[int | None, int | None] | None, left: int | None, right: int | None, merged: Property
+) -> None:
+    able = rules(left=Ability(windows=True), right=Ability(windows=True))
+    on_left, on_right = replace(_file(), windows=left), replace(_file(), windows=right)
+    then = None if base is None else [replace(_file(), windows=each) for each in base]
+    agreed = None if then is None else Agreed("a", "a", then[0], then[1])
+    assert policy.merge_property("windows", agreed, on_left, on_right, Policy.NEWEST, able) == merged
+    assert policy.merge_property("windows", agreed, on_left, on_right, Policy.LEFT, rules()) == Property(left, right)
+
+
 def test_the_later_change_of_status_wins_where_both_roots_keep_it() -> None:
     left, right = _file(mode=0o600, ctime_ns=5), _file(mode=0o755, ctime_ns=6)
     assert policy.merge_property("mode", None, left, right, Policy.NEWEST, rules()).winner is R

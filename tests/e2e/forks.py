@@ -84,12 +84,14 @@ class Forks:
         batch: int | None = None,
         readers: bool = READERS,
         cwd: str | Path = REPOSITORY,
+        attribute: str = "",
     ) -> Forked:
         """Call syncline with these arguments, in a child that dies at step `kill`, counted from 1.
 
         Before its first step of the kind `at`, the child has the shell do `do`. With `batch`, so many actions are
         carried out together, and the next so many are staged meanwhile, as it else happens with thousands. With
         `readers`, processes of their own read the roots; else the child walks them itself, which takes half the time.
+        `attribute` is the extended attribute in which the child looks for those of Windows.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -101,6 +103,7 @@ class Forks:
             "batch": batch,
             "readers": readers,
             "cwd": os.fspath(cwd),
+            "attribute": attribute,
         }
         print(json.dumps(asked), file=self._process.stdin, flush=True)
         return Forked(**json.loads(self._process.stdout.readline()))
@@ -256,8 +259,10 @@ def _child(asked: dict[str, Any], out: int, err: int, log: int) -> None:
         _count(Steps(asked["kill"], log, asked["at"], asked["do"]))
         from syncline.cli import frame
         from syncline.execute import ahead, batches
+        from syncline.fs import windows
         from syncline.scanner import scan
 
+        windows.ATTRIBUTE = asked["attribute"] or windows.ATTRIBUTE
         if not asked["readers"]:
             setattr(scan, "ABLE", False)  # noqa: B010  it is another module's name
         if asked["batch"] is not None:

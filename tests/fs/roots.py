@@ -43,6 +43,9 @@ ROOTS: dict[str, Callable[[str], Probed]] = {
 
 MEMORY = "/dev/shm"
 
+SIMULATED = "user.syncline.windows"
+"""The extended attribute that stands for that of the drivers of NTFS, on file systems of any kind."""
+
 
 def put(
     root: Probed, path: str, data: bytes = b"content", mtime_ns: int | None = None, mode: int | None = None

@@ -19,9 +19,9 @@ from syncline.core.model import Kind, Reason, RelPath
 from syncline.core.names import impossible
 from syncline.core.record import kinds
 from syncline.errors import PathError, RootLocked
-from syncline.fs import xattrs
+from syncline.fs import windows, xattrs
 from syncline.fs.root import Besides
-from tests.fs.roots import content, on_disk, put
+from tests.fs.roots import SIMULATED, content, on_disk, put
 
 AWKWARD = [
     "plain",
@@ -597,6 +597,41 @@ def test_extended_attributes_are_told_and_set_where_they_are_kept(root, place):
     assert untouched.xattr is None
     assert root.xattrs("a") == b""
     assert os.getxattr(f"{place}/a", "user.tag") == b""
+
+
+def test_attributes_of_windows_are_told_and_set_where_they_are_kept(root, place, monkeypatch):
+    monkeypatch.setattr(windows, "ATTRIBUTE", SIMULATED)
+
+    def word(name):
+        return int.from_bytes(os.getxattr(f"{place}/{name}", SIMULATED), "big")
+
+    root.trust(replace(root.capabilities, windows=True))
+    writer = root.create("a")
+    writer.write(b"1")
+    staged = writer.finish(mtime_ns=4_000_000_000, mode=0o640, besides=Besides(windows=3))
+    made = root.make_directory("d", 0o700, Besides(windows=4))
+    put(root, "n", b"")
+    assert (staged.windows, made.windows, word("a")) == (3, 4, 3)
+    os.setxattr(f"{place}/a", SIMULATED, bytes([0x80, 0, 0x20, 0x23]))
+    changed = root.set_properties("a", expect=root.entry("a"), mtime_ns=None, mode=None, besides=Besides(windows=4))
+    assert (changed.windows, changed.mtime_ns, word("a")) == (4, 4_000_000_000, 0x80002024)
+    reader = root.open("a")
+    assert reader.entry.windows == 4
+    reader.close()
+    os.symlink("a", f"{place}/l")
+    os.mkfifo(f"{place}/p")
+    told = {name: entry.windows for name, entry in seen(root).items()}
+    assert told == {"a": 4, "d": 4, "l": None, "n": 0, "p": None}
+    assert all(root.entry(name).windows == told[name] for name in told)
+    root.set_properties("l", expect=root.entry("l"), mtime_ns=None, mode=None, besides=Besides(windows=7))
+    assert word("a") == 0x80002024, "a link is not followed"
+    root.trust(replace(root.capabilities, owner=True, xattr=True))
+    assert root.entry("n").windows == 0
+    assert listing.pack(listing.unpack(root.listing("")[0])) == root.listing("")[0]
+    assert [name for name, _ in kinds(root.listing("")[0])] == ["a", "d", "l", "n", "p"]
+    root.trust(replace(root.capabilities, owner=False, xattr=False, windows=False))
+    untouched = root.set_properties("a", expect=root.entry("a"), mtime_ns=None, mode=None, besides=Besides(windows=7))
+    assert (untouched.windows, word("a")) == (None, 0x80002024)
 
 
 # removing, flushing, locking

@@ -12,13 +12,13 @@ import pytest
 from syncline.core.model import Kind
 from syncline.core.names import ROOT, NameRules, join
 from syncline.fs import probe as probing
-from syncline.fs import tried
+from syncline.fs import tried, windows
 from syncline.fs.bypath import PathRoot
 from syncline.fs.local import LocalRoot
 from syncline.fs.locking import STAGING
 from syncline.fs.opening import open_root
 from syncline.fs.probe import capabilities_of, does_keep, filesystem_id, may_keep, probe
-from tests.fs.roots import APPLE, FAT, FORGETFUL, MEMORY, PLAIN, STRONG, UNLINKED, on_disk, put
+from tests.fs.roots import APPLE, FAT, FORGETFUL, MEMORY, PLAIN, SIMULATED, STRONG, UNLINKED, on_disk, put
 
 COATS = {
     "strong": STRONG,
@@ -65,6 +65,24 @@ def test_whether_owners_can_be_set_is_tried(place):
         os.seteuid(0)
     root.trust(replace(STRONG, filesystem="vfat"))
     assert not may_keep(root, "owner")
+    assert on_disk(place) == before
+    root.close()
+
+
+def test_whether_attributes_of_windows_can_be_set_is_tried(place, monkeypatch):
+    os.mkdir(place)
+    root = LocalRoot(place, STRONG)
+    root.lock()
+    before = on_disk(place)
+    assert not may_keep(root, "windows"), "no driver of NTFS"
+    root.trust(replace(STRONG, windows=True))
+    assert not does_keep(root, "windows")
+    monkeypatch.setattr(windows, "ATTRIBUTE", SIMULATED)
+    os.setxattr(place, SIMULATED, bytes(4))
+    assert may_keep(root, "windows")
+    assert does_keep(root, "windows")
+    root.trust(STRONG)
+    assert not does_keep(root, "windows"), "a root that is not asked to keep them keeps none"
     assert on_disk(place) == before
     root.close()
 

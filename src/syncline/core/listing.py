@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 
 from syncline.core.model import Agreed, BaseDirectory, Entry, Hold, Kind, Listing, Unagreed
-from syncline.core.record import ATTRIBUTED, OWNED, OWNER, PLAIN, RECORD, kinds
+from syncline.core.record import ATTRIBUTED, ATTRIBUTED_BY_WINDOWS, OWNED, OWNER, PLAIN, RECORD, kinds
 from syncline.core.record import CHECKSUM_BYTES as CHECKSUM_BYTES
 from syncline.core.record import same as same
 
@@ -76,6 +76,8 @@ def pack(listing: Listing) -> bytes:
     for name in sorted(listing):
         entry = listing[name]
         encoded, kind = name.encode("utf-8", "surrogateescape"), int(entry.kind)
+        if entry.windows is not None:
+            encoded, kind = _SHORT.pack(entry.windows) + encoded, kind | ATTRIBUTED_BY_WINDOWS
         if entry.xattr is not None:
             encoded, kind = _SHORT.pack(len(entry.xattr)) + entry.xattr + encoded, kind | ATTRIBUTED
         if entry.owner is not None:
@@ -170,7 +172,7 @@ def _known(entry: Entry, content: bytes | None) -> Entry:
     if content is None or entry.content == content:
         return entry
     stamp = entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode
-    return Entry(*stamp, content, entry.owner, entry.xattr)
+    return Entry(*stamp, content, entry.owner, entry.xattr, entry.windows)
 
 
 def _records(data: bytes) -> Iterator[tuple[str, Entry]]:
@@ -178,7 +180,7 @@ def _records(data: bytes) -> Iterator[tuple[str, Entry]]:
     while position < end:
         kind, mode, size, mtime_ns, ctime_ns, inode, length = RECORD.unpack_from(data, position)
         position += width
-        end_of_name, owner, xattr = position + length, None, None
+        end_of_name, owner, xattr, windows = position + length, None, None, None
         if kind > PLAIN:
             if kind & OWNED:
                 (owner,) = OWNER.unpack_from(data, position)
@@ -186,10 +188,12 @@ def _records(data: bytes) -> Iterator[tuple[str, Entry]]:
             if kind & ATTRIBUTED:
                 end_of_digest = position + 1 + data[position]
                 xattr, position = data[position + 1 : end_of_digest], end_of_digest
+            if kind & ATTRIBUTED_BY_WINDOWS:
+                windows, position = data[position], position + 1
             kind &= PLAIN
         name = data[position:end_of_name].decode("utf-8", "surrogateescape")
         position = end_of_name
-        yield name, Entry(_KINDS[kind], size, mtime_ns, mode, ctime_ns, inode, None, owner, xattr)
+        yield name, Entry(_KINDS[kind], size, mtime_ns, mode, ctime_ns, inode, None, owner, xattr, windows)
 
 
 def _flags(agreed: Agreed) -> int:

@@ -55,7 +55,8 @@ class Entry:
     `mode` holds the permission bits only. A directory's size and times are 0: they are no property of it.
     `content` is a digest with its algorithm (see `syncline.core.listing`) for a file, the target's bytes for a link,
     None where it is not known. `owner` is the user id and, in the lower 32 bits, the group id of a file or directory,
-    `xattr` the digest of its extended attributes (see `syncline.fs.xattrs`), on roots that are to keep them; else None.
+    `xattr` the digest of its extended attributes (see `syncline.fs.xattrs`), `windows` its attributes of Windows (1
+    read-only, 2 hidden, 4 system), on roots that are to keep them; else None.
     """
 
     kind: Kind
@@ -67,6 +68,7 @@ class Entry:
     content: bytes | None = None
     owner: int | None = None
     xattr: bytes | None = None
+    windows: int | None = None
 
 
 class Reason(StrEnum):

@@ -334,7 +334,7 @@ def _stated(entry: Entry | None) -> tuple[int | bytes, ...] | None:
     if entry is None:
         return None
     stated = (int(entry.kind), entry.size, entry.mtime_ns, entry.mode)
-    return (*stated, *(each for each in (entry.owner, entry.xattr) if each is not None))
+    return (*stated, *(each for each in (entry.owner, entry.xattr, entry.windows) if each is not None))
 
 
 def _seen(entry: Entry | None) -> tuple[object, ...] | None:

@@ -19,8 +19,11 @@ EARLIEST_NS = 315_532_800 * 1_000_000_000
 
 DAY_NS = 86_400 * 1_000_000_000
 
-MERGED: Final = ("mode", "owner", "xattr")
+MERGED: Final = ("mode", "owner", "xattr", "windows")
 """The properties that are merged each by itself, as `Entry` and `Ability` call them. The time goes with the content."""
+
+_EMPTY: Final = {"xattr": b"", "windows": 0}
+"""What of a property is nothing: anything comes before it where the two sides never agreed on one."""
 
 
 class Extras(StrEnum):
@@ -51,6 +54,7 @@ class Ability:
     exchange: bool = True
     owner: bool = False
     xattr: bool = False
+    windows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +218,7 @@ def merge_property(name: str, base: Agreed | None, left: Entry, right: Entry, po
         if not (on_left and on_right):
             changed = one if on_left else other
             return Property(changed, changed)
-    elif b"" in (one, other):
+    elif _EMPTY.get(name) in (one, other):
         return Property(one or other, one or other)
     if policy is Policy.HOLD:
         return Property(one, other, conflict=True)

@@ -25,7 +25,10 @@ ATTRIBUTED = 0x40
 """Added to the kind where a digest of extended attributes stands before the name, behind the owner: its length, a byte,
 and then so many."""
 
-PLAIN = 0x3F
+ATTRIBUTED_BY_WINDOWS = 0x20
+"""Added to the kind where the attributes of Windows stand before the name, behind all else: a byte."""
+
+PLAIN = 0x1F
 """What of the kind is the kind."""
 
 FILE, DIRECTORY, LINK, SPECIAL, UNKNOWN, MOUNT = 1, 2, 3, 4, 5, 6
@@ -62,6 +65,7 @@ def kinds(payload: bytes) -> Iterator[tuple[str, int]]:
         if kind > PLAIN:
             position += OWNER.size if kind & OWNED else 0
             position += 1 + payload[position] if kind & ATTRIBUTED else 0
+            position += 1 if kind & ATTRIBUTED_BY_WINDOWS else 0
             kind &= PLAIN
         yield payload[position:end_of_name].decode("utf-8", "surrogateescape"), kind
         position = end_of_name

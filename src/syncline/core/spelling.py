@@ -15,9 +15,8 @@ CONTENT_POLICIES: Final = ("keep-both", "newest", "hold", "oldest", "largest", "
 PROPERTY_POLICIES: Final = ("newest", "left", "hold", "right")
 """The first three of each are also called 1, 2 and 3."""
 
-PROPERTIES: Final = ("mtime", "mode", "owner", "xattr")
-LATER_PROPERTIES: Final = ("windows",)
-"""What a job keeps in step besides contents, and what it will."""
+PROPERTIES: Final = ("mtime", "mode", "owner", "xattr", "windows")
+"""What a job may keep in step besides contents."""
 
 _NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)"
 
@@ -26,8 +25,6 @@ def properties(said: Iterable[str]) -> tuple[str, ...]:
     """What a job is to keep in step besides contents. Raises: ValueError."""
     named = tuple(said)
     for each in named:
-        if each in LATER_PROPERTIES:
-            raise ValueError(f"{each}: not yet: this version keeps {' and '.join(PROPERTIES)}")
         if each not in PROPERTIES:
             raise ValueError(f"expects one of {', '.join(PROPERTIES)}, not {each!r}")
     if PROPERTIES[0] not in named:

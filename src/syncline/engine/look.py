@@ -246,6 +246,7 @@ def _not_kept(job: Job, world: World) -> Iterator[str]:
 _ON_REQUEST = {
     "owner": ("owners", "they are not kept, or this user may not set them (root may)"),
     "xattr": ("extended attributes", "they are not kept"),
+    "windows": ("the attributes read-only, hidden and system", "they are not kept"),
 }
 
 

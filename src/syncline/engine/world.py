@@ -47,7 +47,15 @@ def ability(root: Root) -> Ability:
     """What of a root a merge must know."""
     able = root.capabilities
     return Ability(
-        able.mode, able.symlinks, able.ctime, able.granularity_ns, able.names, able.exchange, able.owner, able.xattr
+        able.mode,
+        able.symlinks,
+        able.ctime,
+        able.granularity_ns,
+        able.names,
+        able.exchange,
+        able.owner,
+        able.xattr,
+        able.windows,
     )
 
 

@@ -95,11 +95,12 @@ def _plain(entry: Entry | None) -> tuple[object, ...] | None:
     if entry is None:
         return None
     stamp = int(entry.kind), entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode
-    return *stamp, entry.content, entry.owner, entry.xattr
+    return *stamp, entry.content, entry.owner, entry.xattr, entry.windows
 
 
-def _entry(row: tuple[int, int, int, int, int, int, bytes | None, int | None, bytes | None] | None) -> Entry | None:
+def _entry(row: _Row | None) -> Entry | None:
     return None if row is None else Entry(_KINDS[row[0]], *row[1:])
 
 
+_Row = tuple[int, int, int, int, int, int, bytes | None, int | None, bytes | None, int | None]
 _KINDS = {int(kind): kind for kind in Kind}

@@ -206,7 +206,8 @@ def _besides(site: Site, action: PutFile | MakeDirectory | SetProperties, presen
     owner = wanted.owner if keeps.owner and (present is None or present.owner != wanted.owner) else None
     before = b"" if present is None else present.xattr
     attributed = keeps.xattr and wanted.xattr is not None and wanted.xattr != before
-    return Besides(owner, _attributes(site, action) if attributed else None)
+    windows = wanted.windows if keeps.windows and (present is None or present.windows != wanted.windows) else None
+    return Besides(owner, _attributes(site, action) if attributed else None, windows)
 
 
 def _attributes(site: Site, action: PutFile | MakeDirectory | SetProperties) -> bytes:

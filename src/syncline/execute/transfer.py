@@ -136,7 +136,7 @@ def known(entry: Entry, content: bytes | None) -> Entry:
     if entry.content is content:
         return entry
     stamp = entry.kind, entry.size, entry.mtime_ns, entry.mode, entry.ctime_ns, entry.inode
-    return Entry(*stamp, content, entry.owner, entry.xattr)
+    return Entry(*stamp, content, entry.owner, entry.xattr, entry.windows)
 
 
 def with_properties(entry: Entry, planned: Entry) -> Entry:

@@ -20,12 +20,12 @@ from syncline.core.model import PERMISSIONS, PRIVATE, Entry, Kind, Reason, RelPa
 from syncline.core.names import folding, impossible
 from syncline.core.record import MARKER
 from syncline.errors import PathError, RootLost, SynclineError
-from syncline.fs import locking, syscalls, xattrs
+from syncline.fs import locking, syscalls, windows, xattrs
 from syncline.fs.entries import (
-    ATTRIBUTED,
     NO_SYMLINKS,
     apart,
     as_planned,
+    attributed,
     components,
     entry_of,
     ids,
@@ -33,6 +33,7 @@ from syncline.fs.entries import (
     may_have_holes,
     named,
     regular,
+    set_attributes,
 )
 from syncline.fs.errno_table import translated
 from syncline.fs.fallbacks import NO_LINKS
@@ -182,7 +183,8 @@ class PathRoot:
 
         def discard(written: os.stat_result) -> None:
             if os.path.samestat(written, os.lstat(where)):
-                os.unlink(where)
+                with windows.writable(where):
+                    os.unlink(where)
 
         return FileWriter(fd, path, settle, discard, self._translator(path), holes=self._capabilities.holes)
 
@@ -234,7 +236,9 @@ class PathRoot:
         with self._doing(new, f"could not be replaced by {old}", naming=True):
             source = self._there(old)
             self._as_spelled(new)
-            os.replace(source, self._find(named(new)))
+            target = self._find(named(new))
+            with windows.writable(target):
+                os.replace(source, target)
 
     def link(self, old: RelPath, new: RelPath) -> None:
         with self._doing(new, f"could not be made a second name of {old}", naming=True):
@@ -255,11 +259,15 @@ class PathRoot:
 
     def remove(self, path: RelPath) -> None:
         with self._doing(path, "could not be removed"):
-            os.unlink(self._there(path))
+            where = self._there(path)
+            with windows.writable(where):
+                os.unlink(where)
 
     def remove_directory(self, path: RelPath) -> None:
         with self._doing(path, "the directory could not be removed"):
-            os.rmdir(self._there(path))
+            where = self._there(path)
+            with windows.writable(where):
+                os.rmdir(where)
 
     def flush(self, paths: Sequence[RelPath], *, each: bool = False) -> None:
         above = dict.fromkeys(RelPath(path.rpartition("/")[0]) for path in paths if path)
@@ -353,14 +361,10 @@ class PathRoot:
         os.rename(source, target)
 
     def _entry_at(self, where: str) -> Entry:
-        entry = self._entry_of(os.lstat(where))
-        if self._capabilities.xattr and entry.kind in ATTRIBUTED:
-            return but(entry, xattr=xattrs.told(where, follow=False))
-        return entry
+        return attributed(self._entry_of(os.lstat(where)), self._capabilities, where, follow=False)
 
     def _look(self, fd: int) -> Entry:
-        entry = self._entry_of(os.fstat(fd))
-        return but(entry, xattr=xattrs.told_of(fd)) if self._capabilities.xattr else entry
+        return attributed(self._entry_of(os.fstat(fd)), self._capabilities, fd)
 
     def _entry_of(self, status: os.stat_result) -> Entry:
         return self._weakened(entry_of(status, self._device, self._capabilities))
@@ -376,12 +380,12 @@ class PathRoot:
         """Set properties; set-id and sticky bits stay as they are, or as the system leaves them to a new owner. A link
         has only times."""
         is_link = stat.S_ISLNK(status.st_mode)
-        owner, xattr = besides.owner, besides.xattr
+        owner = besides.owner
         if owner is not None and self._capabilities.owner and not is_link and owner != owner_of(status):
             os.chown(where, *ids(owner), follow_symlinks=False)
             status = os.lstat(where)
-        if xattr is not None and self._capabilities.xattr and not is_link:
-            xattrs.write_any(where, status.st_mode, xattr)
+        if not is_link:
+            set_attributes(where, status.st_mode, self._capabilities, besides)
         if mode is not None and self._capabilities.mode and not is_link:
             os.chmod(where, stat.S_IMODE(status.st_mode) & ~PERMISSIONS | mode & PERMISSIONS)
         if mtime_ns is not None:
@@ -425,7 +429,8 @@ def _flush(where: str) -> None:
     is_directory = stat.S_ISDIR(status.st_mode)
     if not stat.S_ISREG(status.st_mode) and not (is_directory and hasattr(os, "O_DIRECTORY")):
         return
-    fd = os.open(where, (os.O_RDONLY if os.name == "posix" else os.O_RDWR) | _SAFE)
+    with windows.writable(where):
+        fd = os.open(where, (os.O_RDONLY if os.name == "posix" else os.O_RDWR) | _SAFE)
     try:
         os.fsync(fd)
     except OSError as error:

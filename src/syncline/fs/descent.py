@@ -71,13 +71,15 @@ class Descent:
         inodes: bool,
         owners: bool = False,
         xattrs: bool = False,
+        windows: bool = False,
         beat: Callable[[], object],
     ) -> None:
         """`root` is a descriptor of the root, `device` its st_dev; `beat` is called again and again while it reads;
-        `stamps`, `inodes`, `owners`, `xattrs`: see `pack_directory`."""
+        `stamps`, `inodes`, `owners`, `xattrs`, `windows`: see `pack_directory`."""
         self._root = root
         self._device = device
-        self._stamps, self._inodes, self._owners, self._xattrs = stamps, inodes, owners, xattrs
+        self._stamps, self._inodes, self._owners = stamps, inodes, owners
+        self._xattrs, self._windows = xattrs, windows
         self._beat = beat
         self._held: list[tuple[str, int]] = []
 
@@ -99,6 +101,7 @@ class Descent:
                 inodes=self._inodes,
                 owners=self._owners,
                 xattrs=self._xattrs,
+                windows=self._windows,
                 at_top=not path,
                 beat=self._beat,
             )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from functools import lru_cache
 
 from syncline.core.model import PERMISSIONS, Entry, Kind, Reason
 from syncline.errors import PathError
-from syncline.fs.root import Capabilities
+from syncline.fs import windows, xattrs
+from syncline.fs.root import Besides, Capabilities
 from syncline.fs.scan import clamped, owner_of
 
 NO_SYMLINKS = "this file system cannot hold symbolic links"
 
 ATTRIBUTED = frozenset({Kind.FILE, Kind.DIRECTORY})
-"""What can have extended attributes of the user's."""
+"""What can have attributes, extended ones and those of Windows."""
 
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIRECTORY, stat.S_IFLNK: Kind.LINK}
 
@@ -63,6 +65,24 @@ def entry_of(status: os.stat_result, device: int, keeps: Capabilities) -> Entry:
     owner = owner_of(status) if keeps.owner and kind is Kind.FILE else None
     permissions = mode & PERMISSIONS
     return Entry(kind, status.st_size, clamped(status.st_mtime_ns), permissions, ctime_ns, inode, owner=owner)
+
+
+def attributed(entry: Entry, keeps: Capabilities, file: int | str, *, follow: bool = True) -> Entry:
+    """The entry of an open file, or of what stands at a path, with the attributes that are to be told.
+
+    Raises: OSError."""
+    if entry.kind not in ATTRIBUTED or not (keeps.xattr or keeps.windows):
+        return entry
+    xattr = xattrs.told(file, follow=follow) if keeps.xattr else None
+    return replace(entry, xattr=xattr, windows=windows.told(file, follow=follow) if keeps.windows else None)
+
+
+def set_attributes(file: int | str, mode: int, keeps: Capabilities, besides: Besides) -> None:
+    """Give an open file, or what stands at a path, its attributes; `mode` is the one it has. Raises: OSError."""
+    if besides.xattr is not None and keeps.xattr:
+        xattrs.write_any(file, mode, besides.xattr)
+    if besides.windows is not None and keeps.windows:
+        windows.write(file, besides.windows)
 
 
 def ids(owner: int) -> tuple[int, int]:

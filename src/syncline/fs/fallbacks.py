@@ -6,9 +6,12 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from typing import TypeVar
 
 from syncline.core.names import NameRules, folding
 from syncline.fs import syscalls
+
+T = TypeVar("T")
 
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL})
 """What `link` says where a file cannot be given a second name; the name itself may still be possible."""
@@ -16,14 +19,14 @@ NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK,
 PROCESS_FDS = os.path.isdir("/proc/self/fd")
 
 
-def by_descriptor(fd: int, act: Callable[[int | str], None]) -> None:
+def by_descriptor(fd: int, act: Callable[[int | str], T]) -> T:
     """Do something to an open file, also to one that was opened only to be looked at."""
     try:
-        act(fd)
+        return act(fd)
     except OSError as error:
         if error.errno != errno.EBADF or not PROCESS_FDS:
             raise
-        act(f"/proc/self/fd/{fd}")  # leads to that very file, whatever stands at its name now
+    return act(f"/proc/self/fd/{fd}")  # leads to that very file, whatever stands at its name now
 
 
 def respelled(old: str, new: str, above: int) -> bool:

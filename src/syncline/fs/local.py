@@ -12,7 +12,6 @@ import os
 import stat
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from syncline.core.model import PERMISSIONS, Entry, Kind, Reason, RelPath
 from syncline.core.names import NameRules, impossible
@@ -20,10 +19,10 @@ from syncline.errors import PathError, RootLost, SynclineError
 from syncline.fs import errno_table, fallbacks, flags, locking, syscalls, xattrs
 from syncline.fs.directories import Directories, Directory
 from syncline.fs.entries import (
-    ATTRIBUTED,
     NO_SYMLINKS,
     apart,
     as_planned,
+    attributed,
     components,
     entry_of,
     ids,
@@ -31,6 +30,7 @@ from syncline.fs.entries import (
     may_have_holes,
     named,
     regular,
+    set_attributes,
 )
 from syncline.fs.probe import HONEST_SYNC, capabilities_of
 from syncline.fs.root import NOTHING, Besides, Capabilities, Outside, Space
@@ -146,6 +146,7 @@ class LocalRoot:
                 inodes=keeps.inode,
                 owners=keeps.owner,
                 xattrs=keeps.xattr,
+                windows=keeps.windows,
                 at_top=not names,
             )
 
@@ -156,7 +157,15 @@ class LocalRoot:
             return self.translated(error, path, "the directory could not be read")
 
         return Outside(
-            self._fd, self._device, keeps.ctime, keeps.inode, keeps.owner, keeps.xattr, translated, self._abandon
+            self._fd,
+            self._device,
+            keeps.ctime,
+            keeps.inode,
+            keeps.owner,
+            keeps.xattr,
+            keeps.windows,
+            translated,
+            self._abandon,
         )
 
     def names(self, path: RelPath) -> list[str]:
@@ -344,18 +353,14 @@ class LocalRoot:
 
     def _entry_at(self, name: str, above: Directory) -> Entry:
         entry = self._entry_of(os.stat(name, dir_fd=above.fd, follow_symlinks=False))
-        if self._capabilities.xattr and entry.kind in ATTRIBUTED:
-            # RACE: the name may be given to something else here; worst case an entry has the other's attributes.
-            return replace(entry, xattr=xattrs.told_in(above.fd, name))
-        return entry
+        # RACE: the name may be given to something else here; worst case an entry has the other's attributes.
+        return attributed(entry, self._capabilities, xattrs.inside(above.fd, name), follow=False)
 
     def _look(self, fd: int) -> Entry:
         return self._attributed(self._entry_of(os.fstat(fd)), fd)
 
     def _attributed(self, entry: Entry, fd: int) -> Entry:
-        if self._capabilities.xattr and entry.kind in ATTRIBUTED:
-            return replace(entry, xattr=xattrs.told_of(fd))
-        return entry
+        return fallbacks.by_descriptor(fd, lambda file: attributed(entry, self._capabilities, file))
 
     def _entry_of(self, status: os.stat_result) -> Entry:
         return entry_of(status, self._device, self._capabilities)
@@ -390,8 +395,7 @@ class LocalRoot:
         """Set the properties of a file just made, which has no other mode bits yet."""
         if besides.owner is not None and self._capabilities.owner:
             os.chown(fd, *ids(besides.owner))
-        if besides.xattr is not None and self._capabilities.xattr:
-            xattrs.write(fd, besides.xattr)
+        set_attributes(fd, 0o600, self._capabilities, besides)
         if mode is not None and self._capabilities.mode:
             os.chmod(fd, mode & PERMISSIONS)
         if mtime_ns is not None:
@@ -401,12 +405,12 @@ class LocalRoot:
 
     def _set(self, fd: int, status: os.stat_result, mtime_ns: int | None, mode: int | None, besides: Besides) -> None:
         """Set properties; set-id and sticky bits stay as they are, or as the system leaves them to a new owner."""
-        owner, xattr = besides.owner, besides.xattr
+        owner = besides.owner
         if owner is not None and self._capabilities.owner and owner != owner_of(status):
             fallbacks.by_descriptor(fd, lambda file: os.chown(file, *ids(owner)))
             status = os.fstat(fd)
-        if xattr is not None and self._capabilities.xattr:
-            fallbacks.by_descriptor(fd, lambda file: xattrs.write_any(file, status.st_mode, xattr))
+        if besides != NOTHING:
+            fallbacks.by_descriptor(fd, lambda file: set_attributes(file, status.st_mode, self._capabilities, besides))
         if mode is not None and self._capabilities.mode:
             wanted = stat.S_IMODE(status.st_mode) & ~PERMISSIONS | mode & PERMISSIONS
             if wanted != stat.S_IMODE(status.st_mode):

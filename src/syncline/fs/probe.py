@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from syncline.core.model import Kind, RelPath
 from syncline.core.names import NameRules, join
 from syncline.errors import PathError, RunRefused
-from syncline.fs import xattrs
+from syncline.fs import windows, xattrs
 from syncline.fs.locking import DIRECTORY, STAGING
 from syncline.fs.root import Besides, Capabilities, Root
 
@@ -74,6 +74,7 @@ _OWNED = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overla
 ON_REQUEST = {
     "owner": (Besides(owner=1 << 32 | 2), Besides(owner=3 << 32 | 1)),
     "xattr": (Besides(xattr=xattrs.pack({b"user.syncline.trial": b"1\0"})), Besides(xattr=b"")),
+    "windows": (Besides(windows=windows.KEPT), Besides(windows=0)),
 }
 """The properties that a root keeps only for the jobs that ask for them, as `Capabilities` calls them, and what is set
 to try them."""
@@ -102,7 +103,7 @@ def may_keep(root: Root, name: str) -> bool:
     without trying."""
     if name == "owner":
         return root.capabilities.filesystem in _OWNED and os.geteuid() == 0
-    return xattrs.kept_at(root.path)
+    return windows.kept_at(root.path) if name == "windows" else xattrs.kept_at(root.path)
 
 
 def does_keep(root: Root, name: str) -> bool:
@@ -265,8 +266,8 @@ def _keeps(root: Root, path: RelPath, besides: Besides, name: str) -> bool:
     if entry is None:
         return False
     found = root.set_properties(path, expect=entry, mtime_ns=None, mode=None, besides=besides)
-    wanted = besides.owner if besides.xattr is None else xattrs.digest(besides.xattr)
-    return bool(getattr(found, name) == wanted)
+    wanted = getattr(besides, name)
+    return bool(getattr(found, name) == (wanted if besides.xattr is None else xattrs.digest(wanted)))
 
 
 def _folds(root: Root, one: RelPath, other: RelPath) -> bool:

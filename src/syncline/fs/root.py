@@ -25,8 +25,9 @@ class Capabilities:
     `inode`, `ctime`: stable over a remount and honest about changes. `mode`: permission bits are kept.
     `granularity_ns`: the step of its time stamps. `exchange`: two names can be swapped in one step.
     `no_replace`: a rename can refuse a taken name in one step. `hard_links`, `symlinks`: can be made. `holes`: what is
-    not written of a file takes no room, and it can be asked where that is. `owner`, `xattr`: who owns files and
-    directories, and their extended attributes of the `user.` namespace, are kept, may be set, and are to be told.
+    not written of a file takes no room, and it can be asked where that is. `owner`, `xattr`, `windows`: who owns
+    files and directories, their extended attributes of the `user.` namespace, and their attributes of Windows are kept,
+    may be set, and are to be told.
     """
 
     inode: bool = True
@@ -42,15 +43,18 @@ class Capabilities:
     filesystem: str = ""
     owner: bool = False
     xattr: bool = False
+    windows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Besides:
     """What is set of a file or directory besides its time and mode, on roots that are to keep it; None: it is left
-    alone. `xattr`: all extended attributes, packed (see `syncline.fs.xattrs`)."""
+    alone. `xattr`: all extended attributes, packed (see `syncline.fs.xattrs`). `windows`: see
+    `syncline.fs.windows`."""
 
     owner: int | None = None
     xattr: bytes | None = None
+    windows: int | None = None
 
 
 NOTHING = Besides()
@@ -67,9 +71,9 @@ class Space:
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What another process needs to read a root: an open descriptor of it, its st_dev, whether ctime and inode mean
-    something there, and whether owners and extended attributes are to be told. `translated` makes ours of an error that
-    the process met at a path; `abandon` lets go of a root whose file system does not answer, without asking that any
-    more."""
+    something there, and whether owners, extended attributes and those of Windows are to be told. `translated` makes
+    ours of an error that the process met at a path; `abandon` lets go of a root whose file system does not answer,
+    without asking that any more."""
 
     fd: int
     device: int
@@ -77,6 +81,7 @@ class Outside:
     inodes: bool
     owners: bool
     xattrs: bool
+    windows: bool
     translated: Callable[[OSError, RelPath], SynclineError]
     abandon: Callable[[], None]
 

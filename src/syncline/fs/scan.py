@@ -12,6 +12,7 @@ import struct
 
 from syncline.core.record import (
     ATTRIBUTED,
+    ATTRIBUTED_BY_WINDOWS,
     DIRECTORY,
     EARLIEST_NS,
     FILE,
@@ -46,13 +47,14 @@ def pack_directory(
     at_top: bool,
     owners: bool = False,
     xattrs: bool = False,
+    windows: bool = False,
     beat: Callable[[], object] | None = None,
 ) -> tuple[bytes, list[str]]:
     """The packed listing of an open directory, and the names of the plain directories in it, both sorted by name.
 
     `device` is the st_dev of the root; a directory of another one is a mount. `stamps`, `inodes`: whether ctime and
-    inode mean something here (else 0). `at_top`: this directory is the root. `owners`, `xattrs`: those of files and
-    directories are told. `beat` is called every few names.
+    inode mean something here (else 0). `at_top`: this directory is the root. `owners`, `xattrs`, `windows`: those of
+    files and directories are told. `beat` is called every few names.
 
     A name that vanishes meanwhile is left out; one whose stat fails otherwise stands there as UNKNOWN.
 
@@ -62,8 +64,7 @@ def pack_directory(
     parts: list[bytes] = []
     directories: list[str] = []
     append, pack, look = parts.append, RECORD.pack, os.stat
-    if xattrs:
-        from syncline.fs.xattrs import told_in
+    asked = owners or xattrs or windows
     for start in range(0, len(names), _BEAT):
         if beat is not None:
             beat()
@@ -73,7 +74,7 @@ def pack_directory(
                 status = look(name, dir_fd=fd, follow_symlinks=False)
                 mode = status.st_mode
                 form = mode & 0o170000
-                attributes = told_in(fd, name) if xattrs and form in (_REGULAR, _DIRECTORY) else None
+                besides, marks = _besides(fd, name, status, owners, xattrs, windows) if asked else (b"", 0)
             except FileNotFoundError:
                 continue
             except OSError:
@@ -91,20 +92,13 @@ def pack_directory(
                         continue
                 if kind == DIRECTORY:
                     directories.append(name)
-                    if attributes is not None:
-                        kind, encoded = kind | ATTRIBUTED, bytes([len(attributes)]) + attributes + encoded
-                    if owners:
-                        kind, encoded = kind | OWNED, OWNER.pack(owner_of(status)) + encoded
+                    kind, encoded = kind | marks, besides + encoded
                 append(pack(kind, mode & PERMISSIONS, 0, 0, 0, inode, len(encoded)) + encoded)
                 continue
             if name == PRIVATE and at_top:
                 continue
             if form == _REGULAR:
-                kind = FILE
-                if attributes is not None:
-                    kind, encoded = kind | ATTRIBUTED, bytes([len(attributes)]) + attributes + encoded
-                if owners:
-                    kind, encoded = kind | OWNED, OWNER.pack(owner_of(status)) + encoded
+                kind, encoded = FILE | marks, besides + encoded
             elif form == _LINK:
                 kind = LINK
             else:
@@ -119,6 +113,31 @@ def pack_directory(
                 head = pack(kind, mode & PERMISSIONS, status.st_size, mtime_ns, ctime_ns, inode, len(encoded))
             append(head + encoded)
     return b"".join(parts), directories
+
+
+def _besides(
+    above: int, name: str, status: os.stat_result, owners: bool, xattrs: bool, windows: bool
+) -> tuple[bytes, int]:
+    """What stands before a name in its record, and what that adds to the kind. Raises: OSError."""
+    marks, besides = 0, b""
+    if stat.S_IFMT(status.st_mode) not in (_REGULAR, _DIRECTORY):
+        return besides, marks
+    if owners:
+        marks, besides = OWNED, OWNER.pack(owner_of(status))
+    if xattrs:
+        from syncline.fs.xattrs import told_in
+
+        digest = told_in(above, name)
+        if digest is not None:
+            marks, besides = marks | ATTRIBUTED, besides + bytes([len(digest)]) + digest
+    if windows:
+        from syncline.fs.windows import told
+        from syncline.fs.xattrs import inside
+
+        attributes = told(inside(above, name), follow=False)
+        if attributes is not None:
+            marks, besides = marks | ATTRIBUTED_BY_WINDOWS, besides + bytes([attributes])
+    return besides, marks
 
 
 def owner_of(status: os.stat_result) -> int:

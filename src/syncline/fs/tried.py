@@ -15,6 +15,7 @@ from syncline.core.names import NameRules
 from syncline.errors import PathError
 from syncline.fs.locking import DIRECTORY, STAGING
 from syncline.fs.marker import put_document
+from syncline.fs.probe import ON_REQUEST
 from syncline.fs.root import Capabilities, Root
 
 PATH = RelPath(f"{DIRECTORY}/tried.json")
@@ -31,12 +32,14 @@ def recall(root: Root) -> Capabilities:
     rules = found.get("names")
     if not _fits(found, known) or not isinstance(rules, dict) or not _fits(rules, known.names):
         return known
-    return replace(known, **{**found, "names": NameRules(**rules), "owner": known.owner, "xattr": known.xattr})
+    asked = {each: getattr(known, each) for each in ON_REQUEST}
+    return replace(known, **{**found, "names": NameRules(**rules), **asked})
 
 
 def note(root: Root, found: Capabilities) -> None:
     """Keep what a trial found, if that is news. Only for a run that holds the lock. Raises: PathError."""
-    document = asdict(replace(found, owner=False, xattr=False))  # these are no matter of the root alone
+    unasked: dict[str, Any] = dict.fromkeys(ON_REQUEST, False)  # these are no matter of the root alone
+    document = asdict(replace(found, **unasked))
     if _read(root) == document:
         return
     with suppress(PathError):

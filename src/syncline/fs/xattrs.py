@@ -114,26 +114,17 @@ def told(file: int | str, *, follow: bool = True) -> bytes | None:
 
 def told_in(above: int, name: str) -> bytes | None:
     """`told` of a name in an open directory; a link there is not followed."""
-    return told(_in(above, name), follow=False)
+    return told(inside(above, name), follow=False)
 
 
 def read_in(above: int, name: str) -> bytes:
     """`read` of a name in an open directory; a link there is not followed. Raises: OSError."""
-    return read(_in(above, name), follow=False)
+    return read(inside(above, name), follow=False)
 
 
-def _in(above: int, name: str) -> str:
+def inside(above: int, name: str) -> str:
+    """The path of a name in an open directory: attributes can be asked for by no other."""
     return f"/proc/self/fd/{above}/{name}"
-
-
-def told_of(fd: int) -> bytes | None:
-    """`told` of an open file, also of one that was opened only to be looked at."""
-    try:
-        return told(fd)
-    except OSError as error:
-        if error.errno != errno.EBADF:
-            raise
-    return told(f"/proc/self/fd/{fd}")
 
 
 _NONE = getattr(errno, "ENODATA", 61)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         inodes: bool
         owners: bool
         xattrs: bool
+        windows: bool
         state: str | None
         side: str
         job: int
@@ -70,6 +71,7 @@ def _answered(request: Request, asking: int, telling: int) -> tuple[str, object]
         inodes=request["inodes"],
         owners=request["owners"],
         xattrs=request["xattrs"],
+        windows=request["windows"],
         beat=out.beat,
     )
     rules: list[scope.Rules] = []

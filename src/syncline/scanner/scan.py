@@ -205,6 +205,7 @@ def request(task: Task, side: Side, outside: Outside) -> Mapping[str, object]:
         "inodes": outside.inodes,
         "owners": outside.owners,
         "xattrs": outside.xattrs,
+        "windows": outside.windows,
         "state": task.base.store.address if known else None,
         "side": side.value,
         "job": task.base.key,
