@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_names_are_cut_to_the_width(spawned: Pair, args: tuple[str, ...], column
     assert [line for line in shown if len(line) > columns and line not in commands] == []
 
 
-PAGED = {"PAGER": "sed s/^/paged:/", "LINES": "20"}
+PAGED: dict[str, Any] = {"PAGER": "sed s/^/paged:/", "LINES": "20"}
 
 
 @pytest.mark.filterwarnings("ignore:.*forkpty:DeprecationWarning")

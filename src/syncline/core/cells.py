@@ -12,6 +12,7 @@ from syncline.core.draft import (
     Change,
     Draft,
     Name,
+    as_it_was,
     bring,
     change,
     content,
@@ -42,6 +43,8 @@ def decide(draft: Draft, merged: Merged, name: Name) -> Fate:
     base = name.before(Kind.FILE, Kind.LINK)
     if base is None:
         return _created_both(draft, merged, name)
+    if as_it_was(draft, name, base):
+        return draft.agree(merged, name, base.left.content, unverified=base.unverified)
     if base.unverified:
         return _unverified(draft, merged, name, base)
     return _in_both(draft, merged, name, base)

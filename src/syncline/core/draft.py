@@ -6,7 +6,8 @@ What happened on a side is told by comparing that side with its own remembered e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import TypeVar
 
 from syncline.core import names, policy
@@ -241,6 +242,21 @@ def carried(rules: Rules, source: Side, entry: Entry, present: Entry | None) -> 
         ordinary = 0o755 if entry.kind is Kind.DIRECTORY else 0o644
         values["mode"] = entry.mode if rules.ability(source).mode else ordinary
     return policy.with_properties(entry, values)
+
+
+def as_it_was(draft: Draft, name: Name, base: Agreed) -> bool:
+    """Whether nothing of an agreed name changed on either side, all of it being believed: so it is with most names of a
+    directory in which something did."""
+    if base.racy_left or base.racy_right or draft.rules.suspects or draft.rules.reread:
+        return False
+    left, right = name.there(Side.LEFT), name.there(Side.RIGHT)
+    return _stat(left) == _stat(base.left) and _stat(right) == _stat(base.right)
+
+
+_stat: Callable[[Entry], tuple[object, ...]] = attrgetter(
+    *(each.name for each in fields(Entry) if each.name != "content")
+)
+"""All of an entry but what is in it."""
 
 
 def stamp_changed(name: Name, side: Side, base: Agreed) -> bool:

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 
 from syncline.core import names
 from syncline.core.draft import names_in
+from syncline.core.listing import Packed
 from syncline.core.model import SIDES, Agreed, Entry, Frozen, Hold, Kind, Place, Problem, RelPath, Side
 from syncline.core.policy import Rules
+from syncline.core.record import kinds
 from syncline.core.trees import Contents, Looked, Trees, Triple
 
 Thing = tuple[int, str]
@@ -80,7 +82,7 @@ class Differing:
             self.below.append({})
             if above is not None:
                 self.below[above[0]][above[1]] = index
-            for name, collided in names_in(at, self.fold):
+            for name, collided in names_in(at, self.fold) if _has_directories(at) else ():
                 known = (name.left, name.right, None if name.base is None else name.base.left)
                 kinds = [entry.kind for entry in known if entry is not None]
                 if collided or Kind.DIRECTORY not in kinds or Kind.MOUNT in kinds:
@@ -103,6 +105,18 @@ class Differing:
         for key in twins:
             found.pop(key, None)
         return found
+
+
+def _has_directories(at: Triple) -> bool:
+    """Whether a name of a directory is one itself, on either side or in what is remembered."""
+    for look in (at.left, at.right):
+        if isinstance(look, Packed):
+            if any(kind == Kind.DIRECTORY for _, kind in kinds(look.payload)):
+                return True
+        elif isinstance(look, Mapping) and any(entry.kind is Kind.DIRECTORY for entry in look.values()):
+            return True
+    known = (*at.base.agreed.values(), *(held.before for held in at.base.unagreed.values()))
+    return any(agreed is not None and agreed.left.kind is Kind.DIRECTORY for agreed in known)
 
 
 def remembered(at: Triple) -> Mapping[str, Agreed]:
