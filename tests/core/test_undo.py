@@ -105,6 +105,9 @@ class Eyes:
     def as_left(self, place: Place, left: Entry, *, content: bool) -> bool:
         return self.stands.get(place) == left
 
+    def same_below(self, place: Place, kept: Place) -> bool:
+        return self.stands.get(kept) is not None
+
 
 @dataclass(frozen=True)
 class Row:
@@ -177,6 +180,8 @@ TABLE = [
     Row("a deleted file in whose place a new one stands", [trashed()], U, TAKEN, X),
     Row("a deleted file that stands there again needs nothing", [trashed()], X, NOTHING, X),
     Row("a deleted file whose trash was emptied", [trashed()], None, EMPTIED),
+    Row("a deleted folder that stands there again needs nothing", [trashed(D)], D, NOTHING, D),
+    Row("a deleted folder in whose place another one stands", [trashed(D)], D, TAKEN),
     Row("a file that was deleted outright", [removed(X)], None, OUTRIGHT),
     Row("a file that was deleted outright and stands there again", [removed(X)], X, NOTHING),
     Row("an empty folder that was removed is made again", [removed(D)], None, back(None, D)),

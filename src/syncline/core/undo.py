@@ -78,6 +78,9 @@ class Sight(Protocol):
     def as_left(self, place: Place, left: Entry, *, content: bool) -> bool:
         """Whether a place still shows what the run left there: kind, size, time and mode, and the `content`."""
 
+    def same_below(self, place: Place, kept: Place) -> bool:
+        """Whether in a directory stands what is in one that is kept: names, kinds, sizes and times."""
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
@@ -262,7 +265,7 @@ def inverse(change: Change, sight: Sight) -> Inverse:
         if became is not None:
             return Stays(at, Reason.TARGET_CHANGED, "was deleted since that run")
     elif became is None or not sight.as_left(at, became, content=not _only_properties(was, became)):
-        if was.entry is not None and _alike(was.entry, now):
+        if was.entry is not None and _alike(was.entry, now) and _same_inside(at, was, sight):
             return Nothing(at)
         told = "something else stands there now" if became is None else "was changed since that run"
         return Stays(at, Reason.TARGET_CHANGED, f"{told}; it stays as it is")
@@ -333,6 +336,12 @@ def _first(first: Was, later: Was) -> Was:
     if first.entry is None or first.kept is not None or first.lost or later.entry is None:
         return first
     return replace(first, kept=later.kept, aside=later.aside, lost=later.lost)
+
+
+def _same_inside(at: Place, was: Was, sight: Sight) -> bool:
+    """Whether a directory that went away whole, and stands there again, is the one that went."""
+    whole = was.entry is not None and was.entry.kind is Kind.DIRECTORY and was.kept is not None
+    return not whole or was.kept is None or sight.same_below(at, was.kept)
 
 
 def _alike(was: Entry, now: Entry) -> bool:

@@ -137,6 +137,19 @@ class _Eyes:
             return True
         return left.content is not None and self.content(place, now) == left.content
 
+    def same_below(self, place: Place, kept: Place) -> bool:
+        at = self.actual(place)
+        try:
+            return at is not None and self._below(at) == self._below(kept)
+        except PathError:  # one of them is not there, or cannot be seen into
+            return False
+
+    def _below(self, place: Place) -> list[tuple[RelPath, Kind, int, int]]:
+        found = self.ground.tree(place, _leave_nothing)
+        return sorted(
+            (path, entry.kind, entry.size, entry.mtime_ns if entry.kind is Kind.FILE else 0) for path, entry in found
+        )
+
     def content(self, place: Place, entry: Entry) -> bytes:
         """What is in a file, or the text of a link. Raises: PathError."""
         at = self.actual(place) or place
@@ -536,7 +549,8 @@ class _Drawing:
         self.makes.sort(key=lambda action: (action.at.path.count("/"), action.at.path, action.at.side))
         self.modes.sort(key=_deepest)
         actions = self._opened()
-        sides = _Sides(self.ground, self.eyes, self.world, self.then, self.run)
+        stayed = {place.path for place, step in self.steps.items() if isinstance(step, Stays)}
+        sides = _Sides(self.ground, self.eyes, self.world, self.then, self.run, stayed)
         sides.tell_apart(place for place, step in self.steps.items() if isinstance(step, Nothing))
         return Errand(
             actions=actions,
@@ -630,10 +644,21 @@ class _Drawing:
 
 
 class _Sides:
-    """Both sides of the names that an undo is about, as they are when it is done: on which of them they differ."""
+    """Both sides of the names that an undo is about, as they are when it is done: on which of them they differ.
 
-    def __init__(self, ground: Ground, eyes: _Eyes, world: World, then: Mapping[Place, _Then], run: str) -> None:
-        self.ground, self.eyes, self.then, self.run = ground, eyes, then, run
+    `stayed`: what could not be taken back.
+    """
+
+    def __init__(
+        self,
+        ground: Ground,
+        eyes: _Eyes,
+        world: World,
+        then: Mapping[Place, _Then],
+        run: str,
+        stayed: Collection[RelPath],
+    ) -> None:
+        self.ground, self.eyes, self.then, self.run, self.stayed = ground, eyes, then, run, stayed
         self.disk = _Eyes(ground, world)
         self.conflicts = Conflicts(world.store)
         self.known: dict[RelPath, Recorded] = {}
@@ -685,7 +710,7 @@ class _Sides:
             try:
                 found = self.ground.find(path)
                 thens = {side: _Then(found.entries[side], found.place(side)) for side in SIDES}
-                deep = any(self._moved(found.place(side)) for side in SIDES)
+                deep = any(self._moved(found.place(side)) for side in SIDES) or self._half_back(path)
                 same = not found.was_directory and self.ground.as_remembered(found)  # told without reading it
                 if not same:
                     same = self._same(thens) and (path in self.found or self._is_over(self.known[path], found))
@@ -703,6 +728,13 @@ class _Sides:
         entry = found.entries[Side.LEFT]
         folder = entry is not None and entry.kind is Kind.DIRECTORY
         return not folder or not known.conflict.whole or known.run == self.run
+
+    def _half_back(self, path: RelPath) -> bool:
+        """Whether something stays at or below a folder that was left apart as a whole: then both sides having it does
+        not say that they have the same in it."""
+        known = self.known.get(path)
+        below = (path, *(each for each in self.stayed if each.startswith(f"{path}/")))
+        return known is not None and known.conflict.whole and any(each in self.stayed for each in below)
 
     def _then(self, place: Place, now: Entry | None) -> _Then:
         """What stands at a place when the undo is done, which may have dealt with a folder above it."""

@@ -144,7 +144,13 @@ class Memory:
         mark = _mark(row)
         if identity is not None and self._known.get(identity) == mark:
             return False
-        written = self._base.write(row)
+        try:
+            written = self._base.write(row)
+        except KeyError:  # dropped with a directory above it: it is written anew
+            row = self._row(directory, None, left, right)
+            if row is None:
+                return True
+            written = self._base.write(row)
         self._ids[at.left_path] = written
         self._known[written] = mark
         return True
