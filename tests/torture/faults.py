@@ -2,7 +2,7 @@
 
 The random tester must find every one of them. Those in `UNSEEN` all other tests pass, or they would prove little: they
 show only in a circumstance that no example has. What is said there was found out, and can be found out again, by
-`SYNCLINE_LONG=1 pytest tests/torture/test_faults.py -k ordinary`. Nothing outside the tests imports this.
+`SYNCLINE_LONG=1 pytest tests/torture/test_unseen.py`. Nothing outside the tests imports this.
 """
 
 from __future__ import annotations

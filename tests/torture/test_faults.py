@@ -1,23 +1,15 @@
-"""Who tests the tester: every planted fault is found within a minute; where it was found before is tried first.
-
-`SYNCLINE_LONG=1` runs the ordinary tests, too, with all faults planted that they are said not to see: ten minutes.
-"""
+"""Who tests the tester: every planted fault is found within a minute; where it was found before is tried first."""
 
 from __future__ import annotations
-
-import os
-import subprocess
-import sys
 
 import pytest
 
 from syncline.core import draft, guard
 from syncline.torture.__main__ import Tally, series
 from tests.plugins import plant
-from tests.torture.faults import FAULTS, ORDINARY, UNSEEN, planted
+from tests.torture.faults import FAULTS, UNSEEN, planted
 
 LIMIT_S = 60.0
-LONG = os.environ.get("SYNCLINE_LONG") == "1"
 
 SEEN_AT = {
     "act-before-journal": 73,
@@ -69,18 +61,3 @@ def test_several_faults_are_planted_together(monkeypatch: pytest.MonkeyPatch) ->
         faulty = draft.Draft.policy, guard._deletions
     assert [one is other for one, other in zip(sound, faulty, strict=True)] == [False, False]
     assert (draft.Draft.policy, guard._deletions) == sound
-
-
-@pytest.mark.skipif(not LONG, reason="takes ten minutes: asked for by SYNCLINE_LONG=1")
-def test_the_ordinary_tests_do_not_see_them() -> None:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SYNCLINE_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", plant.__name__, "-n", "2", *ORDINARY],
-        cwd=plant.REPOSITORY,
-        env={**kept, plant.NAME: ",".join(sorted(UNSEEN))},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-10_000:]
