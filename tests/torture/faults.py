@@ -383,19 +383,19 @@ def not_agreed_taken_for_base(stack: ExitStack) -> None:
 
 @fault
 def retry_without_end(stack: ExitStack) -> None:
-    """A copy whose source has vanished is tried again, for ever."""
-    once = transfer._copy_once
+    """A new file whose source has vanished is copied again and again, for ever."""
+    stage = perform.stage
 
-    def again(source: Any, place: Any, *rest: Any) -> Any:
+    def again(site: Any, action: Any, own: Any) -> Any:
         while True:
             try:
-                yield from once(source, place, *rest)
-                return
+                return (yield from stage(site, action, own))
             except PathError as error:
-                if error.reason is not Reason.TARGET_CHANGED or error.path != place.path:
+                new = isinstance(action, PutFile) and action.expect is None and error.path == action.source.path
+                if not new or error.reason is not Reason.TARGET_CHANGED:
                     raise
 
-    swap(stack, transfer, "_copy_once", again)
+    swap(stack, perform, "stage", again)
 
 
 @fault
