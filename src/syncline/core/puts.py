@@ -59,19 +59,13 @@ class Puts:
     def add(self, put: PutFile) -> None:
         """Take one. `put.because` must be what was seen at its source, and it belongs to no group."""
         self._here.append(put)
-        self._number += 1
-        self._sorted = False
-        if len(self._here) >= LARGE and self._make_spool is not None:
-            self._relieve()
+        self._grown(1)
 
     def include(self, other: Puts) -> None:
         """Take all of another's."""
         self._here += other._here
         self._spools += other._spools
-        self._number += len(other)
-        self._sorted = False
-        if len(self._here) >= LARGE and self._make_spool is not None:
-            self._relieve()
+        self._grown(len(other))
 
     def __iter__(self) -> Iterator[PutFile]:
         if self._spools:
@@ -82,6 +76,12 @@ class Puts:
             self._here.sort(key=key)
             self._sorted = True
         return iter(self._here)
+
+    def _grown(self, number: int) -> None:
+        self._number += number
+        self._sorted = False
+        if len(self._here) >= LARGE and self._make_spool is not None:
+            self._relieve()
 
     def _relieve(self) -> None:
         """Put what is here into a spool."""
