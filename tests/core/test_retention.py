@@ -62,6 +62,21 @@ def test_which_versions_go(says: str, rule: Versions, ages: list[timedelta], gon
     assert thinned(reversed(versions), rule, NOW) == gone
 
 
+COPIES = [
+    ("a copy takes the place of one", 2, "aabc", {3}),
+    ("the newest are kept anyway", 3, "aaabc", set()),
+    ("of the older, the newest copy", 1, "abab", {1, 2, 3}),
+    ("in turn", 2, "ababab", {2, 3, 4, 5}),
+    ("without a stamp like no other", 2, "--a-", {2, 3}),
+]
+
+
+@pytest.mark.parametrize(("says", "keep", "stamps", "gone"), COPIES, ids=[row[0] for row in COPIES])
+def test_copies_of_one_version_count_once(says: str, keep: int, stamps: str, gone: set[int]) -> None:
+    versions = [Version(age, NOW - age * H, None if stamp == "-" else stamp) for age, stamp in enumerate(stamps)]
+    assert thinned(versions, Versions(keep=keep), NOW) == gone
+
+
 def test_a_day_is_one_of_the_calendar_where_the_person_is() -> None:
     zone = timezone(timedelta(hours=-8))
     now = datetime(2026, 11, 20, 12, 0, tzinfo=zone)

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -31,13 +31,19 @@ def large(path: Path, size: int = LARGE) -> None:
             stream.write(block)
 
 
+def staged_sizes(pair: Pair) -> Iterator[int]:
+    for path in (pair.right / ".syncline/staging").glob("new-*"):
+        with suppress(FileNotFoundError):  # a small one has its name by now
+            yield path.stat().st_size
+
+
 @contextmanager
 def copying(pair: Pair) -> Iterator[subprocess.Popen[bytes]]:
     """A run in the middle of the copy of a large file."""
     process = pair.start()
     try:
         waiting = time.monotonic() + 30
-        while not any(path.stat().st_size > 1 << 20 for path in (pair.right / ".syncline/staging").glob("new-*")):
+        while not any(size > 1 << 20 for size in staged_sizes(pair)):
             assert time.monotonic() < waiting
             assert process.poll() is None, process.communicate()
             time.sleep(0.002)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -63,9 +63,10 @@ class Span(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Which earlier versions of a path are kept: at most `keep` of them, none older than `for_s` seconds, and of those
-    up to the age of a step of `thin` only the newest of each of its spans; what is older than the last step goes. What
-    is not said (None, no step) limits nothing."""
+    """Which earlier versions of a path are kept: the newest `keep` of them, none older than `for_s` seconds, and of
+    those up to the age of a step of `thin` only the newest of each of its spans; what is older than the last step goes.
+    What is not said (None, no step) limits nothing. A version that lies there twice takes the place of one: the newest
+    copy of each of the newest `keep` different ones is kept as well."""
 
     keep: int | None = None
     for_s: float | None = None
@@ -74,10 +75,12 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One earlier version of a path: which one, and when it stopped being the present one, in the local zone."""
+    """One earlier version of a path: which one, and when it stopped being the present one, in the local zone. `stamp`:
+    equal for copies of the same version, as an undo and its undo leave them; None: like no other."""
 
     key: int
     at: datetime
+    stamp: Hashable = None
 
 
 def thinned(versions: Iterable[Version], rule: Versions, now: datetime) -> set[int]:
@@ -101,8 +104,18 @@ def thinned(versions: Iterable[Version], rule: Versions, now: datetime) -> set[i
                 continue
             filled.add(bucket)
         kept.append(version)
-    stay = {version.key for version in (kept if rule.keep is None else kept[: rule.keep])}
+    stay = {
+        version.key for version in (kept if rule.keep is None else [*kept[: rule.keep], *_different(kept, rule.keep)])
+    }
     return {version.key for version in newest_first} - stay
+
+
+def _different(newest_first: Iterable[Version], keep: int) -> list[Version]:
+    """The newest copies of so many different versions."""
+    found = dict[Hashable, Version]()
+    for version in newest_first:
+        found.setdefault(("like no other", version.key) if version.stamp is None else version.stamp, version)
+    return list(found.values())[:keep]
 
 
 def step(said: str) -> tuple[float, Span]:

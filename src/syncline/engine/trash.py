@@ -187,7 +187,8 @@ def thin(
     gone: list[Kept] = []
     for versions in by_path.values():
         told = [
-            retention.Version(number, _moment(kept.at).astimezone(now.tzinfo)) for number, kept in enumerate(versions)
+            retention.Version(number, _moment(kept.at).astimezone(now.tzinfo), _stamp(kept.entry))
+            for number, kept in enumerate(versions)
         ]
         for number in sorted(retention.thinned(told, rule, now)):
             if stop():
@@ -195,6 +196,11 @@ def thin(
             _drop(world.roots[versions[number].side], versions[number].place)
             gone.append(versions[number])
     return gone
+
+
+def _stamp(entry: Entry) -> tuple[Kind, int, int]:
+    """Equal for copies of one version: what is put back keeps its size and time."""
+    return entry.kind, entry.size, entry.mtime_ns
 
 
 def _is_spared(path: RelPath, spared: Collection[RelPath]) -> bool:

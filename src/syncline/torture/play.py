@@ -524,7 +524,7 @@ def _settle(world: World) -> None:
         if again.acts or not again.good:
             raise Broken("convergence", f"{again.outcome} {again.error} {again.acts} actions")
     else:
-        oracle.quiet(again, after, world.look())
+        oracle.quiet(again, after, world.look(), leapt=world.users.leapt)
 
 
 def _linked(world: World) -> bool:
