@@ -304,3 +304,11 @@ def test_kept_extras_that_the_source_takes_up_again_are_compared_with_what_was_a
     made.edit(left="a=3@9")
     made.run()
     assert show(made.trees[Side.RIGHT]) == "a=3@9"
+
+
+def test_a_name_that_the_target_spells_anew_stays_where_extras_are_kept() -> None:
+    made = world("a=1", "a=1", "a=1", rules(extras=KEEP, right=Ability(names=NameRules(fold_case=True))))
+    made.move(Side.RIGHT, RelPath("a"), RelPath("A"))
+    for _ in range(2):
+        assert made.run().actions == []
+    assert show(made.trees[Side.RIGHT]) == "A=1"

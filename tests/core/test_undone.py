@@ -5,12 +5,13 @@ A row says what both sides remember, what stands there now, for which names an u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
-from syncline.core.model import SIDES, RelPath, Side
-from syncline.core.policy import Extras
+from syncline.core.model import SIDES, RelPath, Rename, Side
+from syncline.core.names import NameRules
+from syncline.core.policy import Ability, Extras
 from syncline.core.undone import left_apart
 from tests.core.rows import conflicts, trash
 from tests.core.trees import normal, show, tree
@@ -145,3 +146,28 @@ def test_what_was_left_apart_and_is_said_again_goes_on_from_nothing() -> None:
     done = made.run()
     assert conflicts(done) == "a:created-both:left", "nobody knows any more which of them was the older one"
     assert show(made.trees[Side.LEFT]) == show(made.trees[Side.RIGHT]) == "a=2@9 a_clash_M=1"
+
+
+def test_a_folder_around_it_that_is_renamed_keeps_its_place_on_the_other_side() -> None:
+    row = Row("", "d/a=2@9 d/b=1 d/e/c=3", "", "d/a=1 d/b=1 d/e/c=3", "d/a", seen=("d/a=2@9", "d/a=1"))
+    made = replace(row, left=row.base).world()
+    made.move(Side.LEFT, RelPath("d"), RelPath("f"))
+    done = made.run()
+    assert show(made.trees[Side.LEFT]) == normal("f/a=2@9 f/b=1 f/e/c=3")
+    assert show(made.trees[Side.RIGHT]) == normal("d/a=1 f/a=2@9 f/b=1 f/e/c=3")
+    renames = [(action.at.path, action.to) for action in done.actions if isinstance(action, Rename)]
+    assert sorted(renames) == [("d/b", "f/b"), ("d/e", "f/e")], "all else in it goes along"
+    again = made.run()
+    assert (again.actions, conflicts(done), conflicts(again)) == ([], "d/a:undone:None", "d/a:undone:None")
+
+
+@pytest.mark.parametrize(("path", "spelled"), [("d/a", "d/A"), ("d", "D")])
+def test_another_spelling_of_it_is_left_alone_where_case_is_folded(path: str, spelled: str) -> None:
+    row = Row("", "d/a=2@9 d/b=1", "d/a=2@9 d/b=1", "d/a=1 d/b=1", "d/a", seen=("d/a=2@9", "d/a=1"))
+    made = row.world()
+    made.rules = replace(made.rules, right=Ability(names=NameRules(fold_case=True)))
+    made.move(Side.LEFT, RelPath(path), RelPath(spelled))
+    for _ in range(2):
+        done = made.run()
+        assert (done.actions, conflicts(done)) == ([], "d/a:undone:None")
+    assert show(made.trees[Side.RIGHT]) == normal(row.right)

@@ -257,7 +257,7 @@ class _Pairing:
 
     def _in_place(self, thing: Thing, spot: Spot, agreed: Agreed) -> None:
         self._put(thing, spot)
-        if self._respelled(spot[1], agreed.name(self._side)):
+        if thing not in self._excluded and self._respelled(spot[1], agreed.name(self._side)):
             self.found.moved.add(thing)
         if agreed.left.kind is Kind.DIRECTORY:
             self._descend(thing, spot)

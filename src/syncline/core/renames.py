@@ -165,15 +165,18 @@ def _rotten(differing: Differing, moved: Collection[Thing]) -> set[Thing]:
 
 
 def _left_apart(differing: Differing, sights: Mapping[Side, Sight], moved: Collection[Thing]) -> set[Thing]:
-    """Moved things at or below names that an undo left apart: these are left alone, under whatever name."""
+    """Moved things at or below names that an undo left apart, which are left alone under whatever name; and folders
+    around such names, for these keep their place. The rest of what is in such a folder goes along, name by name."""
     undone, fold = differing.rules.undone, differing.fold
     if not undone:
         return set()
+    around = {fold(above) for conflict in undone.values() for above in names.ancestors(conflict.path)}
     found = set()
     for thing in moved:
         paths = [differing.base_path(side, thing) for side in SIDES]
         paths += [differing.path(side, sights[side].place[thing]) for side in SIDES if thing in sights[side].place]
-        if any(fold(each) in undone for path in paths for each in (path, *names.ancestors(path))):
+        below = any(fold(each) in undone for path in paths for each in (path, *names.ancestors(path)))
+        if below or any(fold(path) in around for path in paths):
             found.add(thing)
     return found
 
