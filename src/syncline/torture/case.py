@@ -5,7 +5,7 @@ that any part of a case is a case. `s` is a side, `p` and `q` paths; a user's op
 
     write s p size     sneak s p (same size, time put back)   rewrite s p (same size)    grow s p    touch s p
     chmod s p mode     date s p second (of its time)          clock seconds (it is set forward or back)
-    chown s p number   xattr s p name value (empty: none)
+    chown s p number   xattr s p name value (empty: none)          windows s p attributes (read-only, hidden, system)
     delete s p         move s p q                             swap s p q                 mkdir s p   link s p target
     hardlink s p q     fifo s p                               wipe s                     bulk s n    thin s n
     sync how           how: {}, {"crash": k}, {"edit": [k, operation]} (before the k-th call), {"late": [k, operation]}
@@ -103,7 +103,10 @@ def drawn(seed: int, layer: str = "L1") -> Case:
     if layer == "L0":
         return Case(seed, layer)
     case = _Draw(random.Random(f"{layer}:{seed}")).case(seed, layer)  # noqa: S311  # a game of chance, no secret
-    return case if layer == "L3" else _kept(case, random.Random(f"kept:{layer}:{seed}"))  # noqa: S311
+    if layer == "L3":
+        return case
+    case = _kept(case, random.Random(f"kept:{layer}:{seed}"))  # noqa: S311
+    return _with_windows(case, random.Random(f"windows:{layer}:{seed}"))  # noqa: S311
 
 
 def _kept(case: Case, chance: random.Random) -> Case:
@@ -115,7 +118,7 @@ def _kept(case: Case, chance: random.Random) -> Case:
     kept: dict[str, Any] = {"versions": {"keep": chance.choice((1, 2, 3))}} if chance.random() < 0.15 else {}
     if chance.random() < 0.25:
         kept["properties"] = ["mtime", "mode", *chance.choice((("owner",), ("xattr",), ("xattr",), ("owner", "xattr")))]
-        paths = [op[2] for op in ops if op[0] in ("write", "rewrite", "mkdir", "move", "touch")] or ["a"]
+        paths = _named(ops)
         for _ in range(chance.choice((1, 2, 3, 5))):
             side, path, what = chance.choice(SIDES), chance.choice(paths), chance.choice(kept["properties"][2:])
             op = ["chown", side, path, chance.choice(OWNERS)]
@@ -126,6 +129,23 @@ def _kept(case: Case, chance: random.Random) -> Case:
                 chance.randint(0, len(ops)), ["sync", {"late": [chance.randint(17, 48), op]}] if meanwhile else op
             )
     return replace(case, ops=tuple(ops), options={**case.options, **kept})
+
+
+def _with_windows(case: Case, chance: random.Random) -> Case:
+    """A few of the cases also with the attributes of Windows, from a chance of its own."""
+    if chance.random() >= 0.08:
+        return case
+    ops, properties = list(case.ops), case.options.get("properties", ["mtime", "mode"])
+    paths = _named(ops)
+    for _ in range(chance.choice((1, 2, 3, 5))):
+        op = ["windows", chance.choice(SIDES), chance.choice(paths), chance.choice((0, 1, 2, 3, 4, 6, 7))]
+        ops.insert(chance.randint(0, len(ops)), op)
+    return replace(case, ops=tuple(ops), options={**case.options, "properties": [*properties, "windows"]})
+
+
+def _named(ops: Sequence[Op]) -> list[str]:
+    """The paths at which something is likely to stand."""
+    return [op[2] for op in ops if op[0] in ("write", "rewrite", "mkdir", "move", "touch")] or ["a"]
 
 
 class _Draw:

@@ -32,6 +32,7 @@ from syncline.engine import verify as verifying
 from syncline.errors import Interrupted, PathError, RunRefused, SynclineError
 from syncline.execute import batches
 from syncline.execute.transfer import ATTEMPTS
+from syncline.fs import windows
 from syncline.fs.opening import open_root
 from syncline.fs.probe import capabilities_of
 from syncline.fs.root import Capabilities, Root
@@ -39,7 +40,7 @@ from syncline.fs.tried import PATH as TRIED
 from syncline.jobs.kind import Job
 from syncline.store.conflicts import Conflicts, Problems
 from syncline.store.db import Store
-from syncline.torture import errands, oracle
+from syncline.torture import errands, oracle, users
 from syncline.torture.case import WEAK, Case, Op
 from syncline.torture.errands import Errand
 from syncline.torture.gate import STATE, Crash, Endless, Fault, Gate, GatedConnection, GatedRoot
@@ -136,7 +137,7 @@ def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) ->
     world = World(Users(top), case, run or run_here, os.path.join(top, "state"), dict(case.options), able)
     try:
         outside = tree_at(world.users.outside)
-        with _batches(case.batch):
+        with _batches(case.batch), _as_on_windows(world):
             for op in case.ops:
                 _step(world, op)
             _settle(world)
@@ -157,6 +158,21 @@ def _batches(actions: int | None) -> Iterator[None]:
         yield
     finally:
         batches.BATCH_ACTIONS, puts.LARGE = before
+
+
+@contextmanager
+def _as_on_windows(world: World) -> Iterator[None]:
+    """Where a job keeps attributes of Windows, another one takes the place of that of NTFS; they are left out where no
+    folder can keep it."""
+    before, asked = windows.ATTRIBUTE, world.options.get("properties", ())
+    if "windows" in asked and world.users.keep_windows():
+        windows.ATTRIBUTE = users.WINDOWS
+    elif "windows" in asked:
+        world.options["properties"] = [each for each in asked if each != "windows"]
+    try:
+        yield
+    finally:
+        windows.ATTRIBUTE = before
 
 
 def _step(world: World, op: Op) -> None:

@@ -22,6 +22,9 @@ _IMPOSSIBLE = (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EL
 
 ATTRIBUTES = hasattr(os, "listxattr")
 
+WINDOWS = "trusted.syncline.windows"
+"""In the place of the attribute in which drivers of NTFS keep those of Windows; a job that keeps `xattr` leaves it."""
+
 START_S = 1_767_225_600
 """2026-01-01, where the users' clock begins."""
 
@@ -211,6 +214,21 @@ class Users:
         elif f"user.{name}" in os.listxattr(full):
             os.removexattr(full, f"user.{name}")
 
+    def keep_windows(self) -> bool:
+        """Let both folders keep attributes of Windows; whether they can."""
+        try:
+            for side in ("left", "right"):
+                os.setxattr(self.root(side), WINDOWS, bytes(4))
+        except (OSError, AttributeError):
+            return False
+        return True
+
+    def _windows(self, side: str, path: str, attributes: int) -> None:
+        full = self._path(side, path)
+        if stat.S_IFMT(os.lstat(full).st_mode) not in (stat.S_IFREG, stat.S_IFDIR) or not ATTRIBUTES:
+            raise Impossible
+        os.setxattr(full, WINDOWS, bytes((0, 0, 0, attributes)))
+
     def _delete(self, side: str, path: str) -> None:
         full = self._path(side, path)
         self._doomed(full)
@@ -288,8 +306,10 @@ def tree_at(top: str, *, private: bool = True) -> Tree:
 
 
 def _attributes(full: str) -> tuple[tuple[str, bytes], ...]:
+    """Of the attributes of Windows, none says the same as none set."""
     names = os.listxattr(full) if ATTRIBUTES else ()
-    return tuple((name, os.getxattr(full, name)) for name in sorted(names))
+    found = ((name, os.getxattr(full, name)) for name in sorted(names))
+    return tuple((name, value) for name, value in found if (name, value) != (WINDOWS, bytes(4)))
 
 
 def _walk(top: str, path: str, private: bool) -> Iterator[tuple[str, Node]]:
