@@ -59,7 +59,8 @@ def _syncline() -> Tool:
     def command(task: Task, left: str, right: str, memory: str) -> list[str]:
         return [*start, "--state-dir", memory, "sync", left, right, "--quiet"]
 
-    return Tool("syncline", command, _said([*start, "--version"]))
+    compiled_once = {"PYTHONDONTWRITEBYTECODE": ""}  # as it is where a user starts it
+    return Tool("syncline", command, _said([*start, "--version"]), environment=lambda memory: compiled_once)
 
 
 def _rsync() -> Tool:
