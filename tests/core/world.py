@@ -40,6 +40,7 @@ from syncline.core.model import (
     Unagreed,
 )
 from syncline.core.policy import Rules
+from syncline.core.steady import tell_apart
 from syncline.core.trees import Merged, Triple, Wanted
 from syncline.core.trees import count as counted_in
 from tests.core.trees import ROOT, SECOND_NS, START_NS, Node, Tree, parse, tree
@@ -81,6 +82,7 @@ class World:
     removed: list[tuple[Side, RelPath, Node]] = field(default_factory=list)
     wrote: set[Place] = field(default_factory=set)
     renamed: dict[Place, Entry] = field(default_factory=dict)
+    trusting: bool = True
     ticks: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
 
     def look(self) -> Observed:
@@ -307,7 +309,13 @@ class World:
         agreed: dict[str, Agreed] = {}
         waits = {key: item for key, item in directory.holds.items() if key in (at.held or {}) and item.before}
         unagreed: dict[str, Unagreed] = dict(waits)
+        steady = {} if at.steady is None else at.steady.remembered(fold).agreed
+        unseen = set() if at.steady is None else set(map(fold, at.steady.names()))
         for key in left.keys() | right.keys():
+            if key in unseen:
+                assert key not in directory.contents, f"{key} was decided although it is as it was"
+                agreed[key] = steady[key]
+                continue
             if key in directory.holds:
                 assert key not in directory.contents, f"{key} is agreed and held"
                 unagreed[key] = directory.holds[key]
@@ -384,9 +392,24 @@ class Observed:
     def _triple(self, key: str, left_path: RelPath, right_path: RelPath) -> Triple:
         row = self.world.rows.get(key)
         left, right = self.world.listing(Side.LEFT, left_path), self.world.listing(Side.RIGHT, right_path)
-        return Triple(
+        whole = Triple(
             left_path, right_path, None if row is None else 1, row.base if row else BaseDirectory(), left, right
         )
+        return self._without_steady(whole, row) if row is not None and self.world.trusting else whole
+
+    def _without_steady(self, whole: Triple, row: Row) -> Triple:
+        """A directory as the engine shows it: of what is the same on both sides, nothing is told."""
+        rules, fold = self.world.rules, self.world.rules.fold()
+        left, right = (row.listings[side] for side in SIDES)
+        seen = [listing.pack(look) for look in (whole.left, whole.right) if isinstance(look, Mapping)]
+        distrusts = rules.reread or rules.suspects or rules.rotten or rules.undone
+        if left is None or right is None or len(seen) < 2 or distrusts:
+            return whole
+        beside = listing.pack_base(left, right, row.base, fold)
+        was = listing.seal(listing.pack(left)), listing.seal(listing.pack(right)), listing.seal(beside)
+        base, *shown, steady = tell_apart(seen[0], seen[1], was, fold)
+        on_left, on_right = map(listing.Packed, shown)
+        return replace(whole, base=base, left=on_left, right=on_right, steady=steady)
 
     def _differs(self, key: str) -> bool:
         row = self.world.rows.get(key)

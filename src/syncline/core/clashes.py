@@ -103,7 +103,7 @@ def free_name(draft: Draft, merged: Merged, name: Name, loser: Side) -> str:
     """A clash name that is free on both sides, for the version that loses its own."""
     if not merged.taken:
         for side in SIDES:
-            look = name.at.look(side)
+            look = name.at.whole(side)
             if isinstance(look, Mapping):
                 merged.taken.update(map(draft.fold, look))
     longest = min(draft.rules.left.names.max_bytes, draft.rules.right.names.max_bytes)

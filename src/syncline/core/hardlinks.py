@@ -6,8 +6,8 @@ from array import array
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-from syncline.core import names
-from syncline.core.model import Action, Kind, Place, Problem, PutFile, Reason, RelPath, Side
+from syncline.core import listing, names
+from syncline.core.model import Action, Place, Problem, PutFile, Reason, RelPath, Side
 from syncline.core.trees import Merged
 
 
@@ -35,10 +35,7 @@ def _twice(directories: Iterable[Merged], side: Side) -> frozenset[int]:
     """The inodes that have more than one name on one side."""
     inodes = array("Q")  # eight bytes for each: there may be a million
     for merged in directories:
-        look = merged.at.look(side)
-        for _, entry in look.items() if isinstance(look, Mapping) else ():
-            if entry.kind is Kind.FILE:
-                inodes.append(entry.inode)
+        inodes.extend(inode for _, inode in listing.inodes(merged.at.whole(side)))
     ordered = sorted(inodes)
     return frozenset(one for one, next in pairwise(ordered) if one == next and one)
 
@@ -47,10 +44,9 @@ def _named(directories: Iterable[Merged], side: Side, inodes: frozenset[int]) ->
     """All names of these inodes on one side, sorted."""
     found: dict[int, set[RelPath]] = {}
     for merged in directories if inodes else ():
-        look = merged.at.look(side)
-        for name, entry in look.items() if isinstance(look, Mapping) else ():
-            if entry.inode in inodes and entry.kind is Kind.FILE:
-                found.setdefault(entry.inode, set()).add(names.join(merged.at.path(side), name))
+        for name, inode in listing.inodes(merged.at.whole(side)):
+            if inode in inodes:
+                found.setdefault(inode, set()).add(names.join(merged.at.path(side), name))
     return {inode: sorted(paths) for inode, paths in found.items()}
 
 

@@ -11,8 +11,8 @@ import hashlib
 import struct
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
 
-from syncline.core.model import Agreed, BaseDirectory, Entry, Hold, Kind, Listing, Unagreed
-from syncline.core.record import ATTRIBUTED, ATTRIBUTED_BY_WINDOWS, OWNED, OWNER, PLAIN, RECORD, kinds
+from syncline.core.model import Agreed, BaseDirectory, Entry, Hold, Kind, Listing, Look, Unagreed
+from syncline.core.record import ATTRIBUTED, ATTRIBUTED_BY_WINDOWS, FILE, OWNED, OWNER, PLAIN, RECORD, kinds, split
 from syncline.core.record import CHECKSUM_BYTES as CHECKSUM_BYTES
 from syncline.core.record import same as same
 
@@ -20,6 +20,7 @@ _FLAGS = _SHORT = struct.Struct("<B")
 _LENGTH = struct.Struct("<H")
 _COUNT = struct.Struct("<I")
 _AGREED, _UNVERIFIED, _RACY_LEFT, _RACY_RIGHT, _RESPELLED, _CONTENT = 1, 2, 4, 8, 16, 32
+_SETTLED, _UNSETTLED = _AGREED, _RACY_LEFT | _RACY_RIGHT | _RESPELLED
 
 BLAKE3, SHA256 = 1, 2
 """First byte of a file's content: the algorithm of the digest behind it."""
@@ -72,26 +73,35 @@ def pack(listing: Listing) -> bytes:
     """The bytes of a listing. A scan writes the same form without making entries."""
     if isinstance(listing, Packed):
         return listing.payload
-    parts = []
-    for name in sorted(listing):
-        entry = listing[name]
-        encoded, kind = name.encode("utf-8", "surrogateescape"), int(entry.kind)
-        if entry.windows is not None:
-            encoded, kind = _SHORT.pack(entry.windows) + encoded, kind | ATTRIBUTED_BY_WINDOWS
-        if entry.xattr is not None:
-            encoded, kind = _SHORT.pack(len(entry.xattr)) + entry.xattr + encoded, kind | ATTRIBUTED
-        if entry.owner is not None:
-            encoded, kind = OWNER.pack(entry.owner) + encoded, kind | OWNED
-        parts.append(
-            RECORD.pack(kind, entry.mode, entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode, len(encoded))
-        )
-        parts.append(encoded)
-    return b"".join(parts)
+    return b"".join(pack_entry(name, listing[name]) for name in sorted(listing))
+
+
+def pack_entry(name: str, entry: Entry) -> bytes:
+    """The record of one name of a listing."""
+    encoded, kind = name.encode("utf-8", "surrogateescape"), int(entry.kind)
+    if entry.windows is not None:
+        encoded, kind = _SHORT.pack(entry.windows) + encoded, kind | ATTRIBUTED_BY_WINDOWS
+    if entry.xattr is not None:
+        encoded, kind = _SHORT.pack(len(entry.xattr)) + entry.xattr + encoded, kind | ATTRIBUTED
+    if entry.owner is not None:
+        encoded, kind = OWNER.pack(entry.owner) + encoded, kind | OWNED
+    form = entry.mode, entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode
+    return RECORD.pack(kind, *form, len(encoded)) + encoded
 
 
 def unpack(data: bytes) -> dict[str, Entry]:
     """The entries of a packed listing, without contents."""
     return dict(_records(data))
+
+
+def inodes(look: Look) -> Iterator[tuple[str, int]]:
+    """The regular files that are seen of a directory, and the inode of each."""
+    if isinstance(look, Packed):
+        for name, record in split(look.payload):
+            if record[0] & PLAIN == FILE:
+                yield name, RECORD.unpack_from(record)[5]
+    elif isinstance(look, Mapping):
+        yield from ((name, entry.inode) for name, entry in look.items() if entry.kind is Kind.FILE)
 
 
 def seal(payload: bytes) -> bytes:
@@ -125,42 +135,77 @@ def pack_base(left: Listing, right: Listing, base: BaseDirectory, fold: Callable
 
     Every agreed name must stand in both listings with the entry that was agreed; only its content is stored here.
     """
-    parts = []
-    for name in sorted(left):
+    notes, rest = pack_beside(left, right, base, fold)
+    return b"".join(notes[name] for name in sorted(notes)) + rest
+
+
+def pack_beside(
+    left: Listing, right: Listing, base: BaseDirectory, fold: Callable[[str], str]
+) -> tuple[dict[str, bytes], bytes]:
+    """As `split_beside` finds it in what `pack_base` makes."""
+    notes = {}
+    for name in left:
         agreed = base.agreed.get(fold(name))
         if agreed is None or agreed.left_name != name or agreed.right_name not in right:
-            parts.append(_FLAGS.pack(0))
+            notes[name] = _FLAGS.pack(0)
             continue
         respelled = agreed.right_name != name
         content = agreed.left.content
-        parts.append(_FLAGS.pack(_AGREED | _flags(agreed) | (_RESPELLED if respelled else 0)))
+        note = _FLAGS.pack(_AGREED | _flags(agreed) | (_RESPELLED if respelled else 0))
         if content is not None:
-            parts.append(_text(content))
+            note += _text(content)
         if respelled:
-            parts.append(_text(agreed.right_name.encode("utf-8", "surrogateescape")))
-    parts.append(_COUNT.pack(len(base.unagreed)))
-    for key in sorted(base.unagreed):
-        parts.append(_pack_unagreed(key, base.unagreed[key]))
-    return b"".join(parts)
+            note += _text(agreed.right_name.encode("utf-8", "surrogateescape"))
+        notes[name] = note
+    held = (_pack_unagreed(key, base.unagreed[key]) for key in sorted(base.unagreed))
+    return notes, _COUNT.pack(len(base.unagreed)) + b"".join(held)
 
 
 def unpack_base(left: bytes, right: bytes, beside: bytes, fold: Callable[[str], str]) -> BaseDirectory:
     """What is remembered of a directory, from its three stored payloads."""
-    reader = _Reader(beside)
-    right_entries = dict(_records(right))
-    agreed: dict[str, Agreed] = {}
-    for name, entry in _records(left):
-        flags = reader.number(_FLAGS)
-        if not flags & _AGREED:
-            continue
-        content = reader.text() if flags & _CONTENT else None
-        right_name = reader.name() if flags & _RESPELLED else name
-        agreed[fold(name)] = _agreed(name, right_name, entry, right_entries[right_name], content, flags)
-    unagreed: dict[str, Unagreed] = {}
+    on_left = unpack(left)
+    notes, rest = split_beside(on_left, beside)
+    return BaseDirectory(dict(unpack_notes(notes, on_left, unpack(right), fold)), dict(unpack_unagreed(rest)))
+
+
+def split_beside(names: Iterable[str], beside: bytes) -> tuple[dict[str, bytes], bytes]:
+    """What a beside notes of each name of the left listing it was packed with; and the part on names not agreed."""
+    notes: dict[str, bytes] = {}
+    start = 0
+    for name in names:
+        flags, end = beside[start], start + 1
+        if flags & _CONTENT:
+            end += 2 + beside[end] + (beside[end + 1] << 8)
+        if flags & _RESPELLED:
+            end += 2 + beside[end] + (beside[end + 1] << 8)
+        notes[name] = beside[start:end]
+        start = end
+    return notes, beside[start:]
+
+
+def unpack_notes(
+    notes: Mapping[str, bytes], left: Listing, right: Listing, fold: Callable[[str], str]
+) -> Iterator[tuple[str, Agreed]]:
+    """What is agreed of these names, by folded name; they must stand in both listings."""
+    for name, note in notes.items():
+        flags = note[0]
+        if flags & _AGREED:
+            reader = _Reader(note, 1)
+            content = reader.text() if flags & _CONTENT else None
+            right_name = reader.name() if flags & _RESPELLED else name
+            yield fold(name), _agreed(name, right_name, left[name], right[right_name], content, flags)
+
+
+def unpack_unagreed(rest: bytes) -> Iterator[tuple[str, Unagreed]]:
+    """The part of a beside on the names that are not agreed, by folded name."""
+    reader = _Reader(rest)
     for _ in range(reader.number(_COUNT)):
-        key, value = _unpack_unagreed(reader)
-        unagreed[key] = value
-    return BaseDirectory(agreed, unagreed)
+        yield _unpack_unagreed(reader)
+
+
+def settled(note: bytes) -> bool:
+    """Whether a name is agreed, stands under one spelling on both sides, and every change of it would be seen."""
+    return note[0] & (_SETTLED | _UNSETTLED) == _SETTLED
 
 
 def with_contents(listing: Mapping[str, Entry], contents: Mapping[str, bytes]) -> dict[str, Entry]:
@@ -256,9 +301,9 @@ def _checksum(payload: bytes) -> bytes:
 class _Reader:
     """A position in a blob whose checksum has been verified."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, position: int = 0) -> None:
         self.data = data
-        self.position = 0
+        self.position = position
 
     def number(self, form: struct.Struct) -> int:
         (value,) = form.unpack_from(self.data, self.position)

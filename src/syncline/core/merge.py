@@ -136,6 +136,11 @@ def _directory(draft: Draft, trees: Trees, at: Triple) -> Fate:
     merged = Merged(at)
     draft.wanted.directories.append(merged)
     fate = Fate.GONE
+    if at.steady is not None:
+        fate = Fate.LIVES
+        for side in SIDES:
+            merged.files[side] = at.steady.files
+        merged.both = at.steady.files
     for name, collided in names_in(at, draft.fold):
         if at.held and name.key in at.held:
             merged.holds[name.key] = Unagreed(spelling(name), Hold.WAITING, at.held[name.key])
@@ -349,7 +354,7 @@ def _copy_below(draft: Draft, trees: Trees, at: Triple, side: Side, copies: Trip
     """Wants for a copy of all that stands below a directory, under another name, on the other side."""
     merged = Merged(copies)
     draft.wanted.directories.append(merged)
-    for spelled, entry in sorted(listed(at.look(side)).items()):
+    for spelled, entry in sorted(listed(at.whole(side)).items()):
         place, copy = Place(side, names.join(at.path(side), spelled)), names.join(copies.path(side.other), spelled)
         if (
             entry.kind in _UNTOUCHABLE
@@ -373,7 +378,7 @@ def _copy_below(draft: Draft, trees: Trees, at: Triple, side: Side, copies: Trip
 
 def _elsewhere(at: Triple, side: Side, left_path: RelPath, right_path: RelPath) -> Triple:
     """A directory of one side as it will stand under another name: nothing is remembered of it there."""
-    left, right = (at.look(each) if each is side else None for each in SIDES)
+    left, right = (at.whole(each) if each is side else None for each in SIDES)
     return Triple(left_path, right_path, None, BaseDirectory(), left, right)
 
 

@@ -34,9 +34,11 @@ _MAY_MOVE = (Hold.WAITING, Hold.FAILED)
 class Differing:
     """All directories that differ, with those above them that differ: what was deleted and created is in these."""
 
-    def __init__(self, looked: Looked, rules: Rules) -> None:
+    def __init__(self, looked: Looked, rules: Rules, *, complete: bool = False) -> None:
+        """`complete`: with the names that are steady, too."""
         self.rules = rules
         self.fold = rules.fold()
+        self._complete = complete
         self.all: list[Triple] = []
         self.above: list[Thing | None] = []
         """For each directory: the one it lies in and its folded name there; None for a top."""
@@ -77,6 +79,8 @@ class Differing:
         while stack:
             at, above = stack.pop()
             index = len(self.all)
+            if self._complete:
+                at = at.complete(self.fold)
             self.all.append(at)
             self.above.append(above)
             self.below.append({})

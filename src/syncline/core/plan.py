@@ -249,7 +249,7 @@ class _Subtrees:
 
     def has_entries(self, path: RelPath) -> bool:
         triple = self._by_path.get(path)
-        return triple is not None and bool(triple.look(self._side))
+        return triple is not None and bool(triple.whole(self._side))
 
     def digest(self, path: RelPath) -> bytes:
         """`subtree_digest` of a directory, as the executor finds it again when nothing changed."""
@@ -266,7 +266,7 @@ class _Subtrees:
 
 
 def _packed(triple: Triple, side: Side) -> bytes:
-    look = triple.look(side)
+    look = triple.whole(side)
     return listing.pack(look) if isinstance(look, Mapping) else b""
 
 

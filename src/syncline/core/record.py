@@ -57,15 +57,20 @@ def same(blob: bytes | None, payload: bytes) -> bool:
 
 def kinds(payload: bytes) -> Iterator[tuple[str, int]]:
     """The names of a packed listing, and what stands there."""
-    position, end, width = 0, len(payload), RECORD.size
-    while position < end:
-        kind, _, _, _, _, _, length = RECORD.unpack_from(payload, position)
-        position += width
-        end_of_name = position + length
+    for name, record in split(payload):
+        yield name, record[0] & PLAIN
+
+
+def split(payload: bytes) -> Iterator[tuple[str, bytes]]:
+    """The names of a packed listing, and the record of each."""
+    start, end, width = 0, len(payload), RECORD.size
+    while start < end:
+        position = start + width
+        after = position + payload[position - 2] + (payload[position - 1] << 8)
+        kind = payload[start]
         if kind > PLAIN:
             position += OWNER.size if kind & OWNED else 0
             position += 1 + payload[position] if kind & ATTRIBUTED else 0
             position += 1 if kind & ATTRIBUTED_BY_WINDOWS else 0
-            kind &= PLAIN
-        yield payload[position:end_of_name].decode("utf-8", "surrogateescape"), kind
-        position = end_of_name
+        yield payload[position:after].decode("utf-8", "surrogateescape"), payload[start:after]
+        start = after

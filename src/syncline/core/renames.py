@@ -134,11 +134,14 @@ def follow(
     """
     if not anything_missing(looked, rules):
         return None
-    differing = Differing(looked, rules)
+    differing, complete = Differing(looked, rules), False
     single = set(uncarried)
     while True:
         sights = {side: sight(differing, side, contents, single) for side in SIDES}
         moved = sights[Side.LEFT].moved | sights[Side.RIGHT].moved
+        if not complete and any(differing.base(index)[key].left.kind is Kind.DIRECTORY for index, key in moved):
+            differing, complete = Differing(looked, rules, complete=True), True  # what is below goes elsewhere, too
+            continue
         needs = {**sights[Side.LEFT].needs, **sights[Side.RIGHT].needs}
         if not moved and not needs:
             return None
@@ -646,6 +649,7 @@ class _Course:
             base = BaseDirectory(agreed, {key: held for key, held in left.items() if key not in agreed})
         looks = [self._seen(final, side) for side in SIDES]
         stood = [None if (at := final.now.get(side)) is None else self._all.all[at].look(side) for side in SIDES]
+        steady = None if before is None else before.steady
         here = before is not None and _key(before.left_path, self._all.fold) == _key(final.paths[0], self._all.fold)
         return Triple(
             *final.paths,
@@ -653,7 +657,10 @@ class _Course:
             base,
             *looks,
             held=final.held or None,
-            origin=Triple(*final.paths, None, BaseDirectory() if before is None else before.base, *stood),
+            origin=Triple(
+                *final.paths, None, BaseDirectory() if before is None else before.base, *stood, steady=steady
+            ),
+            steady=steady,
         )
 
     def _moves_from(self, final: _Final, key: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Protocol
 
+from syncline.core.listing import Packed
 from syncline.core.model import (
     Agreed,
     BaseDirectory,
@@ -25,6 +26,7 @@ from syncline.core.model import (
     Want,
 )
 from syncline.core.puts import Puts
+from syncline.core.steady import Steady
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Triple:
 
     Both paths are always set: on a side where the directory is absent, it is the path it would have. Where renames are
     carried across, it shows what will be after them; `origin` then is what was seen, and `held` are names that are to
-    be left alone, with what had been agreed of them.
+    be left alone, with what had been agreed of them. `steady`: files that are as they were, and left out of all views.
     """
 
     left_path: RelPath
@@ -44,12 +46,25 @@ class Triple:
     right: Look
     held: Mapping[str, Agreed | None] | None = field(default=None, kw_only=True)
     origin: Triple | None = field(default=None, kw_only=True)
+    steady: Steady | None = field(default=None, kw_only=True)
 
     def path(self, side: Side) -> RelPath:
         return self.left_path if side is Side.LEFT else self.right_path
 
     def look(self, side: Side) -> Look:
         return self.left if side is Side.LEFT else self.right
+
+    def whole(self, side: Side) -> Look:
+        """As `look`, with the names that are steady."""
+        look = self.look(side)
+        return Packed(self.steady.beside(side, look)) if self.steady is not None and isinstance(look, Mapping) else look
+
+    def complete(self, fold: Callable[[str], str]) -> Triple:
+        """The directory with nothing left out."""
+        if self.steady is None:
+            return self
+        left, right = (self.whole(side) for side in (Side.LEFT, Side.RIGHT))
+        return replace(self, base=self.steady.remembered(fold), left=left, right=right, steady=None)
 
 
 class Trees(Protocol):

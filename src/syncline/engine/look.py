@@ -91,7 +91,7 @@ def look(
         rotten=suspicion.rotten(known),
     )
     fold = rules.fold()
-    observed = Observed(scans, base, fold)
+    observed = Observed(scans, base, fold, trusting=not (scanning.everything or _distrusts(rules)))
     contents: dict[Place, bytes | Problem] = {}
 
     def read(needs: Mapping[Place, Entry]) -> dict[Place, bytes | Problem]:
@@ -109,6 +109,11 @@ def look(
         return Findings(plan, wanted, observed.rows, clocks, scope, fold, draw, known, actual)
 
     return draw(frozenset())
+
+
+def _distrusts(rules: Rules) -> bool:
+    """Whether files must be looked at although they seem to be as they were."""
+    return bool(rules.reread or rules.suspects or rules.rotten or rules.undone)
 
 
 def _scans(world: World, scanning: Scanning) -> dict[Side, Scan]:
@@ -275,6 +280,6 @@ def _only_directories(wanted: Wanted, side: Side) -> bool:
     return not any(
         entry.kind is Kind.LINK
         for directory in wanted.directories
-        if isinstance(look := directory.at.look(side), Mapping)
+        if isinstance(look := directory.at.whole(side), Mapping)
         for _, entry in look.items()
     )

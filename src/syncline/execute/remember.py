@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncline.core import listing, names
 from syncline.core.model import (
@@ -125,8 +125,10 @@ class Memory:
         at = directory.at
         if any(self._results.awaited(side, at.path(side)) for side in SIDES):
             return False  # it does not stand there yet: what is remembered of it is where it was
-        left = self._now(directory, Side.LEFT)
-        right = self._now(directory, Side.RIGHT)
+        left, right = self._now(directory, Side.LEFT), self._now(directory, Side.RIGHT)
+        if (at.origin or at).steady is not None and (left is None or right is None):
+            self._complete(directory)
+            left, right = self._now(directory, Side.LEFT), self._now(directory, Side.RIGHT)
         identity = self._ids.get(at.left_path)
         if left is None and right is None:
             if identity is None:
@@ -155,6 +157,13 @@ class Memory:
         self._known[written] = mark
         return True
 
+    def _complete(self, directory: Merged) -> None:
+        """Show a directory with nothing left out: it is not on both sides any more."""
+        seen = (directory.at.origin or directory.at).complete(self._fold)
+        directory.at = replace(directory.at, origin=seen, steady=None)
+        known = {key: agreed.left.content for key, agreed in seen.base.agreed.items()}
+        directory.contents = known | directory.contents
+
     def _row(self, directory: Merged, identity: int | None, left: Listing | None, right: Listing | None) -> Row | None:
         at = directory.at
         parent = None
@@ -167,17 +176,25 @@ class Memory:
         base = self._agreed(directory, on_left, on_right)
         files = [agreed.left for agreed in base.agreed.values() if agreed.left.kind is Kind.FILE]
         racy = any(agreed.racy_left or agreed.racy_right for agreed in base.agreed.values())
+        steady = (at.origin or at).steady
+        number, size = len(files), sum(entry.size for entry in files)
+        if steady is not None:
+            packed_left, packed_right, beside, more = steady.packed(on_left, on_right, base, self._fold)
+            number, size = number + steady.files, size + more
+        else:
+            packed_left, packed_right = listing.pack(left or {}), listing.pack(right or {})
+            beside = listing.pack_base(on_left, on_right, base, self._fold)
         return Row(
             identity,
             parent,
             names.basename(at.left_path) if left is not None else None,
             names.basename(at.right_path) if right is not None else None,
-            None if left is None else listing.seal(listing.pack(left)),
-            None if right is None else listing.seal(listing.pack(right)),
-            listing.seal(listing.pack_base(on_left, on_right, base, self._fold)),
+            None if left is None else listing.seal(packed_left),
+            None if right is None else listing.seal(packed_right),
+            listing.seal(beside),
             racy or any(item.hold in ATTENTION for item in base.unagreed.values()),
-            len(files),
-            sum(entry.size for entry in files),
+            number,
+            size,
         )
 
     def _parent(self, path: RelPath) -> int | None:

@@ -13,11 +13,13 @@ from syncline.core.model import (
     SIDES,
     BaseDirectory,
     Entry,
+    Frozen,
     Look,
     Reason,
     RelPath,
     Side,
 )
+from syncline.core.steady import Steady, tell_apart
 from syncline.core.trees import Triple
 from syncline.errors import PathError
 from syncline.fs.root import Root
@@ -46,11 +48,15 @@ def content_of(digest: Digest) -> bytes:
 class Observed:
     """What two scans saw, joined with the base: the trees a merge looks at."""
 
-    def __init__(self, scans: Mapping[Side, Scan], base: BaseStore, fold: Callable[[str], str]) -> None:
+    def __init__(
+        self, scans: Mapping[Side, Scan], base: BaseStore, fold: Callable[[str], str], *, trusting: bool = False
+    ) -> None:
+        """`trusting`: what is as it was on both sides need not be looked at."""
         self._changed = {side: scans[side].changed for side in SIDES}
         self._unseen = {side: scans[side].unseen for side in SIDES}
         self._base = base
         self._fold = fold
+        self._trusting = trusting
         self._children: dict[int, dict[str, Row]] = {}
         self._way: list[Triple] = []
         self.rows: dict[int, Row] = {}
@@ -79,7 +85,7 @@ class Observed:
             return None  # as it was, and settled; what only one side has never is, nor what is below it
         triple = self._triple(row, left_path, right_path, left, right)
         triple = replace(
-            triple,
+            triple if on_both else triple.complete(self._fold),
             left=None if above.left is None else triple.left,
             right=None if above.right is None else triple.right,
         )
@@ -140,14 +146,37 @@ class Observed:
     ) -> Triple:
         if row is not None and row.id is not None:
             self.rows[row.id] = row
+        known = None if row is None else row.id
+        told = self._told_apart(row, left, right) if self._trusting else None
+        if told is not None:
+            base, on_left, on_right, steady = told
+            return Triple(
+                left_path, right_path, known, base, listing.Packed(on_left), listing.Packed(on_right), steady=steady
+            )
         return Triple(
             left_path,
             right_path,
-            None if row is None else row.id,
+            known,
             remembered(row, self._fold),
             _look(left, None if row is None else row.left),
             _look(right, None if row is None else row.right),
         )
+
+    def _told_apart(
+        self, row: Row | None, left: Seen | None, right: Seen | None
+    ) -> tuple[BaseDirectory, bytes, bytes, Steady | None] | None:
+        """As `tell_apart`, of a directory that is remembered and was seen on both sides; None of any other."""
+        if row is None or row.left is None or row.right is None or row.beside is None:
+            return None
+        on_left = None if left is None else left.look
+        on_right = None if right is None else right.look
+        gone = (left is not None and on_left is None) or (right is not None and on_right is None)
+        if gone or isinstance(on_left, Frozen) or isinstance(on_right, Frozen):
+            return None
+        try:
+            return tell_apart(on_left, on_right, (row.left, row.right, row.beside), self._fold)
+        except listing.Damaged:
+            return None
 
     def _rows_below(self, parent: int) -> dict[str, Row]:
         if parent not in self._children:

@@ -99,6 +99,11 @@ class Scanning:
     def __enter__(self) -> Self:
         return self
 
+    @property
+    def everything(self) -> bool:
+        """Whether all is told, for anything may be otherwise than it seems."""
+        return self._task.everything
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -1,0 +1,113 @@
+"""The files of a directory that are on both sides as they were when both agreed.
+
+Of a directory that differs, most names do not. They are told apart by the bytes of their records, without unpacking
+one: a merge never sees them, and they stay remembered as they are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from syncline.core import listing
+from syncline.core.model import BaseDirectory, Listing, Side
+from syncline.core.record import CHECKSUM_BYTES, FILE, PLAIN, RECORD, split
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """What a directory shows besides the names that are looked at. `left`, `right`: the packed listings as seen, None
+    where they are as remembered; `was`: left, right and beside as they are stored; `apart`: every name that is not
+    steady; `files`: how many are."""
+
+    left: bytes | None
+    right: bytes | None
+    was: tuple[bytes, bytes, bytes]
+    apart: frozenset[str]
+    files: int
+
+    def payload(self, side: Side) -> bytes:
+        """The whole packed listing of a side."""
+        seen, before = (self.left, self.was[0]) if side is Side.LEFT else (self.right, self.was[1])
+        return _payload(before) if seen is None else seen
+
+    def names(self) -> Iterator[str]:
+        """The names that are steady; both sides spell them alike."""
+        return (name for name, _ in split(self.payload(Side.LEFT)) if name not in self.apart)
+
+    def beside(self, side: Side, shown: Listing) -> bytes:
+        """The packed listing of a side that shows these names besides the steady ones."""
+        return self.payload(side) if isinstance(shown, listing.Packed) else _joined(self._records(side, shown))
+
+    def _records(self, side: Side, shown: Listing) -> dict[str, bytes]:
+        steady = {name: record for name, record in split(self.payload(side)) if name not in self.apart}
+        return steady | {name: listing.pack_entry(name, entry) for name, entry in shown.items()}
+
+    def remembered(self, fold: Callable[[str], str]) -> BaseDirectory:
+        """All that was agreed in the directory."""
+        left, right, beside = map(_payload, self.was)
+        return listing.unpack_base(left, right, beside, fold)
+
+    def packed(
+        self, left: Listing, right: Listing, base: BaseDirectory, fold: Callable[[str], str]
+    ) -> tuple[bytes, bytes, bytes, int]:
+        """The three payloads of the directory with these names besides the steady ones, none of which may be among
+        them; and the bytes of the steady files."""
+        records = self._records(Side.LEFT, left)
+        size = sum(RECORD.unpack_from(record)[2] for name, record in records.items() if name not in left)
+        known, _ = listing.split_beside((name for name, _ in split(_payload(self.was[0]))), _payload(self.was[2]))
+        notes, rest = listing.pack_beside(left, right, base, fold)
+        notes = {name: known[name] for name in records if name not in left} | notes
+        return _joined(records), _joined(self._records(Side.RIGHT, right)), _joined(notes) + rest, size
+
+
+def tell_apart(
+    left: bytes | None, right: bytes | None, was: tuple[bytes, bytes, bytes], fold: Callable[[str], str]
+) -> tuple[BaseDirectory, bytes, bytes, Steady | None]:
+    """What was agreed of the names of a directory that may differ, how both sides show these, packed; and the others.
+
+    `left`, `right`: the packed listings as seen, None where they are as remembered; `was`: left, right and beside as
+    they are stored.
+
+    Raises:
+        Damaged: a checksum does not fit.
+    """
+    payloads = listing.unseal(was[0]), listing.unseal(was[1])
+    before = dict(split(payloads[0])), dict(split(payloads[1]))
+    now = (
+        before[0] if left is None else dict(split(left)),
+        before[1] if right is None else dict(split(right)),
+    )
+    notes, rest = listing.split_beside(before[0], listing.unseal(was[2]))
+    unagreed = dict(listing.unpack_unagreed(rest))
+    steady = {
+        name
+        for name, record in before[0].items()
+        if record[0] & PLAIN == FILE
+        and listing.settled(notes[name])
+        and now[0].get(name) == record
+        and name in before[1]
+        and now[1].get(name) == before[1][name]
+    }
+    apart = set().union(*before, *now) - steady
+    folded = Counter(map(fold, steady | apart))
+    alike = {name for name in steady if folded[key := fold(name)] > 1 or key in unagreed}
+    steady -= alike
+    apart |= alike
+    shown = [{name: record for name, record in found.items() if name in apart} for found in (*before, *now)]
+    on_left, on_right = (listing.unpack(b"".join(found.values())) for found in shown[:2])
+    known = {name: note for name, note in notes.items() if name in apart}
+    base = BaseDirectory(dict(listing.unpack_notes(known, on_left, on_right, fold)), unagreed)
+    if not steady:
+        return base, payloads[0] if left is None else left, payloads[1] if right is None else right, None
+    stays = Steady(left, right, was, frozenset(apart), len(steady))
+    return base, b"".join(shown[2].values()), b"".join(shown[3].values()), stays
+
+
+def _joined(parts: Mapping[str, bytes]) -> bytes:
+    return b"".join(parts[name] for name in sorted(parts))
+
+
+def _payload(blob: bytes) -> bytes:
+    return blob[:-CHECKSUM_BYTES]
