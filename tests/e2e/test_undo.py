@@ -600,6 +600,7 @@ NAMES = [
     Names("a folder, and a new one under its name", {"d/a": OLD, "d/s/b": KEPT}, [("d", "f")], {"d/a": NEW, "d/n/x": NEW}),
     Names("a folder and a file in it", {"d/a": OLD, "d/b": KEPT}, [("d/a", "d/e"), ("d", "f")]),
     Names("a folder into a folder that moves", {"d/a": OLD, "g/b": KEPT}, [("g", "d/g"), ("d", "f")]),
+    Names("a folder to where the other side made a file", {"d/a": OLD, "d/b": DIR}, [("d", "e")], {}, {"e": NEW}),
     Names("a folder nobody may write to", {"d/a": OLD, "d": Dir(0o555)}, [("d", "f")], {"f/a": NEW}),
     Names("two files that change places", {"a": OLD, "b": WAS}, [("a", "t"), ("b", "a"), ("t", "b")]),
     Names("two folders that change places", {"a/x": OLD, "b/x": WAS}, [("a", "t"), ("b", "a"), ("t", "b")], waits={"a", "b"}),

@@ -7,7 +7,7 @@ journal and listed in the history. It looks only at the paths it is about, and l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncline.core import plan as planning
@@ -37,7 +37,7 @@ from syncline.engine.world import Ask, World, check_stop, take
 from syncline.errors import PathError, RunRefused, SynclineError
 from syncline.execute.batches import Books, Tally, carry_out
 from syncline.execute.perform import Site
-from syncline.execute.results import Results
+from syncline.execute.results import Results, touched
 from syncline.jobs.kind import Job
 from syncline.store.columns import Json
 from syncline.store.conflicts import Conflicts
@@ -58,7 +58,8 @@ class Errand:
     gives the reasons not to start a plan of this id.
 
     `begun` is called with the run's id in the transaction in which it begins, `closing` in the one in which it ends,
-    also when nothing was to be done; `done` after it with the groups of which an action was not done.
+    also when nothing was to be done, with the places of all actions that were not done; `done` after it with the groups
+    of which an action was not done.
     """
 
     actions: list[Action] = field(default_factory=list)
@@ -71,7 +72,7 @@ class Errand:
     stays: list[Problem] = field(default_factory=list)
     guarded: Callable[[str], list[Objection]] = lambda plan: []
     begun: Callable[[str], None] = lambda run: None
-    closing: Callable[[], None] = lambda: None
+    closing: Callable[[Collection[Place]], None] = lambda open: None
 
 
 Draw = Callable[[Ground], Errand]
@@ -134,7 +135,7 @@ def perform(task: Task, ask: Ask, draw: Draw) -> Iterator[Event]:
     else:
         with world.store.transaction():
             _settle(task.job, world, errand, set())
-            errand.closing()
+            errand.closing(())
         yield RunStarted(None, plan)
         yield RunFinished(None, _outcome(errand, [], Outcome.DONE), plan.problems, task.seconds())
 
@@ -244,8 +245,8 @@ class _Course:
         problems = (*self.plan.problems, *(failure.problem for failure in failures))
         finished = RunFinished(run, outcome, problems, task.seconds())
         report.add(finished)
-        undone = {action.group for action in errand.actions if results.open(action.at)}
-        failed = {group for group in undone if group is not None}
+        undone = [action for action in errand.actions if results.open(action.at)]
+        failed = {action.group for action in undone if action.group is not None}
         document = report.head()
         kept = {key: document[key] for key in ("conflicts", "problems", "objections")}
         noted: dict[str, Json] = {SETTLED: _settled(errand, failed)} if errand.settles else {}
@@ -254,7 +255,7 @@ class _Course:
         with world.store.transaction():
             amend(self.ground, errand.touched, results, int(world.now().timestamp() * 1e9))
             _settle(task.job, world, errand, failed)
-            errand.closing()
+            errand.closing({place for action in undone for place in touched(action)})
             Runs(world.store).finish(
                 run,
                 outcome,

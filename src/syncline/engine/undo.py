@@ -491,7 +491,9 @@ class _Drawing:
             removal = self.leaving.removal(at, present, group)
             if removal is None:
                 return self._bring_back(self.steps[at])
-            self.puts.append(removal)
+            within = [each for each in self.removals if each.at.side is at.side and _is_below(each.at.path, at.path)]
+            self.removals = [each for each in self.removals if each not in within]
+            self.puts += [*within, removal]
             present = None
         try:
             inside = (
@@ -562,8 +564,8 @@ class _Drawing:
             closing=partial(self._close, sides),
         )
 
-    def _close(self, sides: _Sides) -> None:
-        sides.review()
+    def _close(self, sides: _Sides, open: Collection[Place]) -> None:
+        sides.review(open)
         self._reopen()
 
     def _reopen(self) -> None:
@@ -658,21 +660,24 @@ class _Sides:
         run: str,
         stayed: Collection[RelPath],
     ) -> None:
-        self.ground, self.eyes, self.then, self.run, self.stayed = ground, eyes, then, run, stayed
+        self.ground, self.eyes, self.then, self.run = ground, eyes, then, run
+        self.stayed = _with_all_above(stayed)
         self.disk = _Eyes(ground, world)
         self.conflicts = Conflicts(world.store)
         self.known: dict[RelPath, Recorded] = {}
         for recorded in self.conflicts.open_conflicts(ground.job.id):
             if recorded.conflict.rule is Rule.UNDONE:
                 self.known[recorded.conflict.path] = recorded
+        self.whole = {path for path, each in self.known.items() if each.conflict.whole}
         self.found: dict[RelPath, Found] = {}
+        self.undo: str | None = None
         self.apart: list[Conflict] = []
         self.together: list[Found] = []
 
     def tell_apart(self, unmoved: Iterable[Place]) -> None:
         """Compare the sides of every name, from the top: where a folder differs as a whole, what is in it does not
         count. `unmoved`: where nothing is to be done any more."""
-        whole = {path for path, each in self.known.items() if each.conflict.whole}
+        whole = set(self.whole)
         for place in sorted({*self.then, *unmoved}, key=_by_path):
             found = self.ground.find(place.path)
             path = found.paths[Side.LEFT]
@@ -691,36 +696,53 @@ class _Sides:
             self.apart.append(conflict)
             if conflict.whole:
                 whole.add(path)
+        self.whole |= whole
 
     def open(self, run: str) -> None:
         """Open the conflicts, before the first action."""
+        self.undo = run
         for conflict in self.apart:
             self.conflicts.record(self.ground.job.id, run, conflict)
 
-    def review(self) -> None:
-        """See what has become of them: those that differ are told as they stand, the others are settled."""
-        for path in {**self.known, **self.found}:
+    def review(self, open: Collection[Place]) -> None:
+        """See what has become of them: those that differ are told as they stand, the others are settled. A name that
+        was to be the same on both sides is left apart as well where it is not, for an action there is still `open`."""
+        unfinished = {place.path for place in open}
+        self.stayed |= _with_all_above(unfinished)
+        whole = set[RelPath]()
+        for path in sorted({*self.known, *self.found}):
             known = [
                 each.id
                 for each in self.conflicts.open_at(self.ground.job.id, path)
                 if each.conflict.rule is Rule.UNDONE and each.conflict.path == path
             ]
-            if not known:
+            above = names.ancestors(path)
+            if not known and (not unfinished.intersection((path, *above)) or whole.intersection(above)):
                 continue
             try:
-                found = self.ground.find(path)
-                thens = {side: _Then(found.entries[side], found.place(side)) for side in SIDES}
-                deep = any(self._moved(found.place(side)) for side in SIDES) or self._half_back(path)
-                same = not found.was_directory and self.ground.as_remembered(found)  # told without reading it
-                if not same:
-                    same = self._same(thens) and (path in self.found or self._is_over(self.known[path], found))
-                    same = same and (not deep or self._same_within(thens, found, self._standing))
-            except SynclineError:
-                continue  # it stays open, and the next run sees how it stands
-            if same:
+                conflict = self._as_it_is(path)
+            except SynclineError:  # it stays open, and the next run sees how it stands
+                if known:
+                    continue
+                conflict = left_apart(path, None, None)
+            if conflict is None:
                 self.conflicts.settle(known)
             else:
-                self.conflicts.record(self.ground.job.id, None, _conflict(path, thens, whole=deep))
+                self.conflicts.record(self.ground.job.id, self.undo, conflict)
+                if conflict.whole:
+                    whole.add(path)
+
+    def _as_it_is(self, path: RelPath) -> Conflict | None:
+        """The conflict that there is at a name now; None where both sides show the same."""
+        found = self.ground.find(path)
+        if not found.was_directory and self.ground.as_remembered(found):
+            return None  # told without reading it
+        thens = {side: _Then(found.entries[side], found.place(side)) for side in SIDES}
+        deep = any(self._moved(found.place(side)) for side in SIDES) or self._half_back(path)
+        same = self._same(thens) and (path in self.found or self._is_over(self.known[path], found))
+        if same and (not deep or self._same_within(thens, found, self._standing)):
+            return None
+        return _conflict(path, thens, whole=deep)
 
     def _is_over(self, known: Recorded, found: Found) -> bool:
         """Whether a conflict whose sides show the same is settled by that: not where a person made a folder by hand
@@ -732,9 +754,7 @@ class _Sides:
     def _half_back(self, path: RelPath) -> bool:
         """Whether something stays at or below a folder that was left apart as a whole: then both sides having it does
         not say that they have the same in it."""
-        known = self.known.get(path)
-        below = (path, *(each for each in self.stayed if each.startswith(f"{path}/")))
-        return known is not None and known.conflict.whole and any(each in self.stayed for each in below)
+        return path in self.whole and path in self.stayed
 
     def _then(self, place: Place, now: Entry | None) -> _Then:
         """What stands at a place when the undo is done, which may have dealt with a folder above it."""
@@ -807,6 +827,14 @@ def _already_a_folder(step: BringBack) -> bool:
 
 def _is_folder(step: BringBack) -> bool:
     return step.entry.kind is Kind.DIRECTORY
+
+
+def _with_all_above(paths: Iterable[RelPath]) -> set[RelPath]:
+    return {each for path in paths for each in (path, *names.ancestors(path))}
+
+
+def _is_below(path: RelPath, above: RelPath) -> bool:
+    return path.startswith(f"{above}/")
 
 
 def _leave_nothing(path: RelPath, entry: Entry) -> bool:
