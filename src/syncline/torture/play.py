@@ -98,6 +98,8 @@ class World:
     marked: bytes | None = None
     dated: bool = False
     last: Last | None = None
+    put_back: dict[str, set[bytes]] = field(default_factory=dict)
+    gone_again: set[bytes] = field(default_factory=set)
     runs: int = 0
     log: list[str] = field(default_factory=list)
 
@@ -328,6 +330,10 @@ def errand(world: World, op: Op, how: dict[str, Any]) -> None:
     if told is None:
         return
     world.users.ledger.destroyed |= errands.given_up(told, world.look())
+    if told.verb == "undo":
+        gone = world.put_back.pop(told.how, set())
+        world.gone_again |= gone
+        world.users.ledger.destroyed |= gone
     last, world.last = world.last, None
     before, ran, gate, after = _watched(world, how, Order(errand=told))
     if told.verb == "undo":
@@ -335,15 +341,28 @@ def errand(world: World, op: Op, how: dict[str, Any]) -> None:
     if world.dated and ran.plan is not None and ran.acts:
         raise Broken("an old copy of the state is not believed", repr(told))
     if ran.good and ran.outcome is Outcome.DONE and world.case.kind == "twoway":
-        world.users.ledger.destroyed -= errands.as_asked(told, before, after)
+        _put_back(world, told, ran, before, after)
     elif ran.error == "refused" and world.whole and not world.meddled and not gate.failed:
         raise Broken("what a person asks for is done", repr(ran.said))
-    if before.tree("left") != after.tree("left") or before.tree("right") != after.tree("right"):
+    unfinished = _to_be_finished(world)  # the next run goes on with it, and it may have touched nothing yet
+    if unfinished or before.tree("left") != after.tree("left") or before.tree("right") != after.tree("right"):
         world.base = None
-    if ran.crashed or (ran.plan is not None and not ran.good):
+    if ran.crashed or unfinished or (ran.plan is not None and not ran.good):
         world.begun |= oracle.places(ran.plan.actions if ran.plan is not None else ())
         world.unknown = world.unknown or ran.plan is None
         world.whole = False
+
+
+def _put_back(world: World, told: Errand, ran: Ran, before: Sight, after: Sight) -> None:
+    """What a person put back after somebody had destroyed it is to stay, until that run is undone; and once more when
+    that undo is."""
+    ledger, back = world.users.ledger, errands.as_asked(told, before, after)
+    if told.verb == "undo":
+        back = world.gone_again & after.live("left") & after.live("right")
+    world.gone_again -= back
+    if ran.acts and (run := _latest(world)) is not None:
+        world.put_back[run] = back & ledger.destroyed
+    ledger.destroyed -= back
 
 
 def _chosen(world: World, op: Op) -> Errand | None:
