@@ -169,7 +169,7 @@ def test_a_long_directory_is_not_taken_for_silence(folder: Path, monkeypatch: py
     write(folder / "L", {f"wide/{number}": "" for number in range(5000)})
     beats: list[int] = []
     fd = os.open(folder / "L", os.O_RDONLY)
-    descent = Descent(fd, os.fstat(fd).st_dev, stamps=True, inodes=True, beat=lambda: beats.append(0))
+    descent = Descent(fd, os.fstat(fd).st_dev, ("ctime", "inode"), beat=lambda: beats.append(0))
     assert descent.listing("") is not None
     assert descent.listing("wide") is not None
     os.close(fd)

@@ -14,7 +14,7 @@ from syncline.fs.scan import pack_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 DOWN = having.DIRECTORY | having.NOFOLLOW | having.CLOEXEC
 PASS = DOWN | getattr(os, "O_PATH", os.O_RDONLY)
@@ -66,20 +66,15 @@ class Descent:
         self,
         root: int,
         device: int,
+        told: Collection[str],
         *,
-        stamps: bool,
-        inodes: bool,
-        owners: bool = False,
-        xattrs: bool = False,
-        windows: bool = False,
         beat: Callable[[], object],
     ) -> None:
-        """`root` is a descriptor of the root, `device` its st_dev; `beat` is called again and again while it reads;
-        `stamps`, `inodes`, `owners`, `xattrs`, `windows`: see `pack_directory`."""
+        """`root` is a descriptor of the root, `device` its st_dev; `told`: which of `syncline.fs.scan.TOLD`; `beat` is
+        called again and again while it reads."""
         self._root = root
         self._device = device
-        self._stamps, self._inodes, self._owners = stamps, inodes, owners
-        self._xattrs, self._windows = xattrs, windows
+        self._told = told
         self._beat = beat
         self._held: list[tuple[str, int]] = []
 
@@ -97,11 +92,7 @@ class Descent:
             found = pack_directory(
                 fd,
                 self._device,
-                stamps=self._stamps,
-                inodes=self._inodes,
-                owners=self._owners,
-                xattrs=self._xattrs,
-                windows=self._windows,
+                self._told,
                 at_top=not path,
                 beat=self._beat,
             )

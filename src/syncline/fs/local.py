@@ -133,7 +133,6 @@ class LocalRoot:
 
     def listing(self, path: RelPath) -> tuple[bytes, list[str]] | None:
         names = components(path)
-        keeps = self._capabilities
         with self._reading(path, "the directory could not be read"):
             try:
                 directory = self._directories.readable(names)
@@ -142,28 +141,18 @@ class LocalRoot:
             return pack_directory(
                 directory.fd,
                 self._device,
-                stamps=keeps.ctime,
-                inodes=keeps.inode,
-                owners=keeps.owner,
-                xattrs=keeps.xattr,
-                windows=keeps.windows,
+                self._capabilities.told(),
                 at_top=not names,
             )
 
     def outside(self) -> Outside | None:
-        keeps = self._capabilities
-
         def translated(error: OSError, path: RelPath) -> SynclineError:
             return self.translated(error, path, "the directory could not be read")
 
         return Outside(
             self._fd,
             self._device,
-            keeps.ctime,
-            keeps.inode,
-            keeps.owner,
-            keeps.xattr,
-            keeps.windows,
+            self._capabilities.told(),
             translated,
             self._abandon,
         )

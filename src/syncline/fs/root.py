@@ -16,6 +16,7 @@ from typing import Protocol
 from syncline.core.model import Entry, RelPath
 from syncline.core.names import NameRules
 from syncline.errors import SynclineError
+from syncline.fs.scan import TOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,10 @@ class Capabilities:
     xattr: bool = False
     windows: bool = False
 
+    def told(self) -> frozenset[str]:
+        """Which of `syncline.fs.scan.TOLD` mean something here and are to be told."""
+        return frozenset(name for name in TOLD if getattr(self, name))
+
 
 @dataclass(frozen=True, slots=True)
 class Besides:
@@ -70,18 +75,14 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What another process needs to read a root: an open descriptor of it, its st_dev, whether ctime and inode mean
-    something there, and whether owners, extended attributes and those of Windows are to be told. `translated` makes
+    """What another process needs to read a root: an open descriptor of it, its st_dev, and what is to be told of its
+    entries (of `syncline.fs.scan.TOLD`). `translated` makes
     ours of an error that the process met at a path; `abandon` lets go of a root whose file system does not answer,
     without asking that any more."""
 
     fd: int
     device: int
-    stamps: bool
-    inodes: bool
-    owners: bool
-    xattrs: bool
-    windows: bool
+    told: frozenset[str]
     translated: Callable[[OSError, RelPath], SynclineError]
     abandon: Callable[[], None]
 

@@ -31,7 +31,10 @@ from syncline.core.record import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+
+TOLD = ("ctime", "inode", "owner", "xattr", "windows")
+"""What is told of a name only where it means something in a root, and a job asks for it; else it is 0, or left out."""
 
 _REGULAR, _DIRECTORY, _LINK = stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK
 _BEAT = 500
@@ -41,20 +44,15 @@ _ID = 0xFFFFFFFF
 def pack_directory(
     fd: int,
     device: int,
+    told: Collection[str],
     *,
-    stamps: bool,
-    inodes: bool,
     at_top: bool,
-    owners: bool = False,
-    xattrs: bool = False,
-    windows: bool = False,
     beat: Callable[[], object] | None = None,
 ) -> tuple[bytes, list[str]]:
     """The packed listing of an open directory, and the names of the plain directories in it, both sorted by name.
 
-    `device` is the st_dev of the root; a directory of another one is a mount. `stamps`, `inodes`: whether ctime and
-    inode mean something here (else 0). `at_top`: this directory is the root. `owners`, `xattrs`, `windows`: those of
-    files and directories are told. `beat` is called every few names.
+    `device` is the st_dev of the root; a directory of another one is a mount. `told`: which of `TOLD`. `at_top`: this
+    directory is the root. `beat` is called every few names.
 
     A name that vanishes meanwhile is left out; one whose stat fails otherwise stands there as UNKNOWN.
 
@@ -64,7 +62,8 @@ def pack_directory(
     parts: list[bytes] = []
     directories: list[str] = []
     append, pack, look = parts.append, RECORD.pack, os.stat
-    asked = owners or xattrs or windows
+    stamps, inodes = "ctime" in told, "inode" in told
+    asked = tuple(each for each in ("owner", "xattr", "windows") if each in told)
     for start in range(0, len(names), _BEAT):
         if beat is not None:
             beat()
@@ -74,7 +73,7 @@ def pack_directory(
                 status = look(name, dir_fd=fd, follow_symlinks=False)
                 mode = status.st_mode
                 form = mode & 0o170000
-                besides, marks = _besides(fd, name, status, owners, xattrs, windows) if asked else (b"", 0)
+                besides, marks = _besides(fd, name, status, asked) if asked else (b"", 0)
             except FileNotFoundError:
                 continue
             except OSError:
@@ -115,22 +114,20 @@ def pack_directory(
     return b"".join(parts), directories
 
 
-def _besides(
-    above: int, name: str, status: os.stat_result, owners: bool, xattrs: bool, windows: bool
-) -> tuple[bytes, int]:
+def _besides(above: int, name: str, status: os.stat_result, asked: Collection[str]) -> tuple[bytes, int]:
     """What stands before a name in its record, and what that adds to the kind. Raises: OSError."""
     marks, besides = 0, b""
     if stat.S_IFMT(status.st_mode) not in (_REGULAR, _DIRECTORY):
         return besides, marks
-    if owners:
+    if "owner" in asked:
         marks, besides = OWNED, OWNER.pack(owner_of(status))
-    if xattrs:
+    if "xattr" in asked:
         from syncline.fs.xattrs import told_in
 
         digest = told_in(above, name)
         if digest is not None:
             marks, besides = marks | ATTRIBUTED, besides + bytes([len(digest)]) + digest
-    if windows:
+    if "windows" in asked:
         from syncline.fs.windows import told
         from syncline.fs.xattrs import inside
 

@@ -28,11 +28,7 @@ if TYPE_CHECKING:
 
         root: int
         device: int
-        stamps: bool
-        inodes: bool
-        owners: bool
-        xattrs: bool
-        windows: bool
+        told: frozenset[str]
         state: str | None
         side: str
         job: int
@@ -64,16 +60,7 @@ def _answered(request: Request, asking: int, telling: int) -> tuple[str, object]
     state = _State(request["state"], request["side"], request["job"])
     if request["moment"] is not None and state.moment() != request["moment"]:
         return wire.STALE, None
-    descent = Descent(
-        request["root"],
-        request["device"],
-        stamps=request["stamps"],
-        inodes=request["inodes"],
-        owners=request["owners"],
-        xattrs=request["xattrs"],
-        windows=request["windows"],
-        beat=out.beat,
-    )
+    descent = Descent(request["root"], request["device"], request["told"], beat=out.beat)
     rules: list[scope.Rules] = []
 
     def prune(path: str) -> bool:

@@ -206,11 +206,7 @@ def request(task: Task, side: Side, outside: Outside) -> Mapping[str, object]:
     return {
         "root": ROOT,
         "device": outside.device,
-        "stamps": outside.stamps,
-        "inodes": outside.inodes,
-        "owners": outside.owners,
-        "xattrs": outside.xattrs,
-        "windows": outside.windows,
+        "told": outside.told,
         "state": task.base.store.address if known else None,
         "side": side.value,
         "job": task.base.key,
