@@ -122,6 +122,24 @@ class BringBack:
     aside: bool = False
     values: bytes | None = None
 
+    @property
+    def is_folder(self) -> bool:
+        return self.entry.kind is Kind.DIRECTORY
+
+    @property
+    def keeps_folder(self) -> bool:
+        """Whether a folder is there already, and stays."""
+        return self._on_a_folder and self.is_folder
+
+    @property
+    def replaces_folder(self) -> bool:
+        """Whether something else comes in place of a folder."""
+        return self._on_a_folder and not self.is_folder
+
+    @property
+    def _on_a_folder(self) -> bool:
+        return self.present is not None and self.present.kind is Kind.DIRECTORY
+
 
 @dataclass(frozen=True, slots=True)
 class Reset:
