@@ -170,3 +170,22 @@ def test_times_are_the_same_as_far_as_both_roots_can_tell(step_ns: int, apart_ns
     given = rules(left=Ability(granularity_ns=step_ns), right=Ability(granularity_ns=1))
     assert policy.same_time(START_NS, START_NS + apart_ns, given) == same
     assert policy.same_time(START_NS + apart_ns, START_NS, given) == same
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        (-1, 315_532_800, True),
+        (0, 315_532_800 + 50_000, True),  # another zone's first hours
+        (315_532_800, 315_532_800 + 100_000, False),
+        (8_589_934_592, 4_354_646_400, True),
+        (4_354_646_400, 4_350_000_000, False),
+        (0, 1_700_000_000, False),
+    ],
+)
+def test_times_that_one_root_cannot_keep_are_level(left: int, right: int, same: bool) -> None:
+    dos = Ability(earliest_ns=315_532_800 * SECOND_NS, latest_ns=4_354_646_400 * SECOND_NS)
+    for given in (rules(left=dos), rules(right=dos)):
+        assert policy.level_time(left * SECOND_NS, right * SECOND_NS, given) == same
+        assert policy.level_time(right * SECOND_NS, left * SECOND_NS, given) == same
+    assert not policy.level_time(left * SECOND_NS, right * SECOND_NS, rules())

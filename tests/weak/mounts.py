@@ -33,14 +33,15 @@ _LETTERS_ONLY = {
 class System:
     """A kind of weak file system: how it is made and mounted, and what it cannot do.
 
-    `impossible`: names it does not take, and what must be said of each. `step_s`: of its times. `one_name`: pairs of
-    names that are one there; `two_names`: pairs that are not.
+    `impossible`: names it does not take, and what must be said of each. `all_times`: also those before 1980 and after
+    2107. `step_s`: of its times. `one_name`: pairs of names that are one there; `two_names`: pairs that are not.
     """
 
     make: Sequence[str]
     mount: Sequence[str]
     size: str = "48M"
     links: bool = False
+    all_times: bool = False
     step_s: float = 2
     impossible: tuple[tuple[str, str], ...] = ()
     one_name: tuple[tuple[str, str], ...] = ()
@@ -68,6 +69,7 @@ SYSTEMS = {
         ("mkfs.ntfs", "-F", "-Q", "-q"),
         ("ntfs-3g", "-o", "windows_names"),
         links=True,
+        all_times=True,
         step_s=1e-7,
         impossible=(
             *_LETTERS_ONLY.items(),

@@ -32,6 +32,8 @@ IN_A_KERNEL = (
     "test_an_edit_within_one_step_of_its_times_is_found[vfat]",
     "test_a_root_gives_a_name_another_spelling[vfat]",
     "test_a_rename_in_case_alone_leaves_one_name[vfat]",
+    "test_a_time_it_cannot_keep_stays_on_the_strong_side[1969-vfat]",
+    "test_a_time_it_cannot_keep_stays_on_the_strong_side[2242-vfat]",
     "test_a_plan_shows_what_a_run_does[vfat]",
 )
 STRIDE = 1 if os.environ.get("SYNCLINE_LONG") == "1" else 6
@@ -281,6 +283,28 @@ def test_a_root_gives_a_name_another_spelling(kind: str, pair: WeakPair) -> None
     root.close()
     pair.mount.remount()
     assert disk.read(pair.right) == {"NAME": "=1", "Folder": "/", "Folder/inner": "=2", "taken": "=3"}
+
+
+@each_kind
+@pytest.mark.parametrize("at_s", [-31_536_000, 0, 283_996_800, 2**33], ids=["1969", "1970", "1979", "2242"])
+def test_a_time_it_cannot_keep_stays_on_the_strong_side(kind: str, at_s: int, pair: WeakPair) -> None:
+    """As it is, also when the file system shows another one once it was mounted again."""
+    odd = File("1", at=at_s - disk.START_S)
+    both = {"both": odd} if at_s < 2**31 else {}
+    pair.write({"a": odd, "d/b": odd, **both}, both)
+    pair.sync()
+    for _ in range(2):
+        pair.steady()
+        for path in ("a", "d/b", *both):
+            assert (pair.left / path).stat().st_mtime == at_s, path
+        if pair.mount.system.all_times:
+            pair.same()
+        pair.mount.remount()
+        pair.sync()
+    pair.write(right={"a": File("edited there", at=100)})
+    pair.sync()
+    assert disk.read(pair.left)["a"] == "=edited there"
+    pair.steady()
 
 
 @each_kind

@@ -162,7 +162,7 @@ def _level(
         for side in SIDES:
             entry = name.there(side)
             wanted = properties.on(side, entry)
-            if mtime_ns is not None and not policy.same_time(entry.mtime_ns, mtime_ns, draft.rules):
+            if mtime_ns is not None and not policy.level_time(entry.mtime_ns, mtime_ns, draft.rules):
                 wanted = replace(wanted, mtime_ns=mtime_ns)
             if wanted is not entry:
                 _set(draft, name, side, wanted)

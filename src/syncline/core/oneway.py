@@ -98,7 +98,7 @@ def level(draft: Draft, merged: Merged, name: Name, known: bytes | None, *, unve
     source, target = name.there(Side.LEFT), name.there(Side.RIGHT)
     if source.kind is Kind.FILE:
         wanted = policy.with_properties(target, policy.properties_of(carried(draft.rules, Side.LEFT, source, target)))
-        if not policy.same_time(target.mtime_ns, source.mtime_ns, draft.rules):
+        if not policy.level_time(target.mtime_ns, source.mtime_ns, draft.rules):
             wanted = replace(wanted, mtime_ns=source.mtime_ns)
         if wanted is not target:
             draft.want(name, Side.RIGHT, Want(wanted, name.because(Side.LEFT, Why.PROPERTIES)))

@@ -8,6 +8,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Final
 
+from syncline.core import record
 from syncline.core.model import Agreed, Conflict, Entry, MergeWith, Policy, RelPath, Rule, Side
 from syncline.core.names import NameRules, folding
 
@@ -55,6 +56,8 @@ class Ability:
     owner: bool = False
     xattr: bool = False
     windows: bool = False
+    earliest_ns: int = record.EARLIEST_NS
+    latest_ns: int = record.LATEST_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +235,18 @@ def _preferred(left: Entry, right: Entry, policy: Policy, rules: Rules) -> Side:
     """Whose property stands where both sides changed it."""
     later = rules.left.ctime and rules.right.ctime and right.ctime_ns > left.ctime_ns
     return Side.RIGHT if policy is Policy.RIGHT or (policy is Policy.NEWEST and later) else Side.LEFT
+
+
+def level_time(left_ns: int, right_ns: int, rules: Rules) -> bool:
+    """Whether two times are as equal as both roots can keep them. All that one of them cannot keep are one.
+
+    A day from either end counts as beyond it: a root that keeps local time shows its first hour as another one
+    elsewhere.
+    """
+    earliest_ns = max(rules.left.earliest_ns, rules.right.earliest_ns) + DAY_NS
+    latest_ns = min(rules.left.latest_ns, rules.right.latest_ns) - DAY_NS
+    left_ns, right_ns = (min(max(each, earliest_ns), latest_ns) for each in (left_ns, right_ns))
+    return same_time(left_ns, right_ns, rules)
 
 
 def same_time(left_ns: int, right_ns: int, rules: Rules) -> bool:

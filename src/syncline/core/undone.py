@@ -72,7 +72,7 @@ def same_properties(left: Entry, right: Entry, rules: Rules) -> bool:
         return True
     timed = left.kind is Kind.FILE
     return all(policy.same_property(each, left, right) for each in policy.MERGED if rules.carries(each)) and (
-        not timed or policy.same_time(left.mtime_ns, right.mtime_ns, rules)
+        not timed or policy.level_time(left.mtime_ns, right.mtime_ns, rules)
     )
 
 

@@ -56,6 +56,8 @@ def ability(root: Root) -> Ability:
         able.owner,
         able.xattr,
         able.windows,
+        able.earliest_ns,
+        able.latest_ns,
     )
 
 

@@ -389,7 +389,7 @@ class PathRoot:
         if mode is not None and self._capabilities.mode and not is_link:
             os.chmod(where, stat.S_IMODE(status.st_mode) & ~PERMISSIONS | mode & PERMISSIONS)
         if mtime_ns is not None:
-            mtime_ns = _stepped(mtime_ns, self._capabilities.granularity_ns)
+            mtime_ns = _stepped(self._capabilities.time_kept(mtime_ns), self._capabilities.granularity_ns)
             if not is_link or os.utime in os.supports_follow_symlinks:
                 os.utime(where, ns=(status.st_atime_ns, mtime_ns), follow_symlinks=not is_link)
 

@@ -388,7 +388,7 @@ class LocalRoot:
         if mode is not None and self._capabilities.mode:
             os.chmod(fd, mode & PERMISSIONS)
         if mtime_ns is not None:
-            os.utime(fd, ns=(time.time_ns(), mtime_ns))
+            os.utime(fd, ns=(time.time_ns(), self._capabilities.time_kept(mtime_ns)))
         status = os.fstat(fd)
         return self._attributed(self._entry_of(status), fd), status
 
@@ -405,7 +405,8 @@ class LocalRoot:
             if wanted != stat.S_IMODE(status.st_mode):
                 fallbacks.by_descriptor(fd, lambda file: os.chmod(file, wanted))
         if mtime_ns is not None:
-            fallbacks.by_descriptor(fd, lambda file: os.utime(file, ns=(status.st_atime_ns, mtime_ns)))
+            times = status.st_atime_ns, self._capabilities.time_kept(mtime_ns)
+            fallbacks.by_descriptor(fd, lambda file: os.utime(file, ns=times))
 
     def _set_link(self, name: str, above: Directory, mtime_ns: int | None) -> None:
         if mtime_ns is not None:

@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from syncline.core.model import Kind, RelPath
 from syncline.core.names import NameRules, join
@@ -28,7 +29,13 @@ _COARSE = replace(_STRONG, granularity_ns=1_000_000_000)
 _NETWORK = Capabilities(
     inode=False, ctime=False, granularity_ns=1_000_000_000, exchange=False, no_replace=False, holes=False
 )
-_FAT = replace(_NETWORK, mode=False, hard_links=False, symlinks=False, holes=False, names=_DOS)
+_DOS_TIMES: dict[str, Any] = {
+    "earliest_ns": 315_532_800 * 1_000_000_000,
+    "latest_ns": 4_354_646_400 * 1_000_000_000,
+}
+"""1980-01-01 to 2107-12-30 UTC: a day less than is kept, as it is kept in local time; one more is 1980 again."""
+
+_FAT = replace(_NETWORK, mode=False, hard_links=False, symlinks=False, holes=False, names=_DOS, **_DOS_TIMES)
 
 _TABLE = {
     **dict.fromkeys(("bcachefs", "btrfs", "ext4", "f2fs", "overlay", "tmpfs", "xfs"), _STRONG),
@@ -95,7 +102,10 @@ def capabilities_of(path: str) -> Capabilities:
     mount = _mount_of(path)
     if mount is None:
         return _ELSEWHERE.get(sys.platform, replace(_NETWORK, inode=True, ctime=True))
-    return replace(_TABLE.get(mount.kind, _NETWORK), filesystem=mount.kind)
+    found = replace(_TABLE.get(mount.kind, _NETWORK), filesystem=mount.kind)
+    if mount.kind == "fuseblk" and not windows.kept_at(path):
+        return replace(found, **_DOS_TIMES)  # not NTFS, so it may be exFAT, which shows its own times after a remount
+    return found
 
 
 def may_keep(root: Root, name: str) -> bool:

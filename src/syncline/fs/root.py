@@ -15,8 +15,9 @@ from typing import Protocol
 
 from syncline.core.model import Entry, RelPath
 from syncline.core.names import NameRules
+from syncline.core.record import EARLIEST_NS, LATEST_NS
 from syncline.errors import SynclineError
-from syncline.fs.scan import TOLD
+from syncline.fs.scan import TOLD, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class Capabilities:
     """What a root can keep and do.
 
     `inode`, `ctime`: stable over a remount and honest about changes. `mode`: permission bits are kept.
-    `granularity_ns`: the step of its time stamps. `exchange`: two names can be swapped in one step.
+    `granularity_ns`: the step of its time stamps; `earliest_ns`, `latest_ns`: the first and last of them, since 1970;
+    what is set outside is set to the nearer one. `exchange`: two names can be swapped in one step.
     `no_replace`: a rename can refuse a taken name in one step. `hard_links`, `symlinks`: can be made. `holes`: what is
     not written of a file takes no room, and it can be asked where that is. `owner`, `xattr`, `windows`: who owns
     files and directories, their extended attributes of the `user.` namespace, and their attributes of Windows are kept,
@@ -35,6 +37,8 @@ class Capabilities:
     ctime: bool = True
     mode: bool = True
     granularity_ns: int = 10_000_000
+    earliest_ns: int = EARLIEST_NS
+    latest_ns: int = LATEST_NS
     exchange: bool = True
     no_replace: bool = True
     hard_links: bool = True
@@ -49,6 +53,10 @@ class Capabilities:
     def told(self) -> frozenset[str]:
         """Which of `syncline.fs.scan.TOLD` mean something here and are to be told."""
         return frozenset(name for name in TOLD if getattr(self, name))
+
+    def time_kept(self, time_ns: int) -> int:
+        """`time_ns`, or the nearest time that can be set here."""
+        return within(time_ns, self.earliest_ns, self.latest_ns)
 
 
 @dataclass(frozen=True, slots=True)

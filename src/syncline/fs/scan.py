@@ -144,7 +144,12 @@ def owner_of(status: os.stat_result) -> int:
 
 def clamped(time_ns: int) -> int:
     """`time_ns`, or the nearest time a record can hold."""
-    return time_ns if EARLIEST_NS <= time_ns <= LATEST_NS else min(max(time_ns, EARLIEST_NS), LATEST_NS)
+    return time_ns if EARLIEST_NS <= time_ns <= LATEST_NS else within(time_ns, EARLIEST_NS, LATEST_NS)
+
+
+def within(time_ns: int, earliest_ns: int, latest_ns: int) -> int:
+    """`time_ns`, or the nearest time between these."""
+    return min(max(time_ns, earliest_ns), latest_ns)
 
 
 def _holds_marker(fd: int) -> bool | None:
