@@ -26,7 +26,7 @@ from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, merge_co
 from syncline.engine import Ask, World
 from syncline.errors import RunRefused, UsageError
 from syncline.fs.opening import open_root
-from syncline.fs.probe import ON_REQUEST, filesystem_id, may_keep
+from syncline.fs.probe import ON_REQUEST, below, filesystem_id, may_keep
 from syncline.fs.root import Root
 from syncline.jobs import mirror, twoway
 from syncline.jobs.kind import Job, JobKind, Options, PathRule, Settings, keeps
@@ -236,6 +236,7 @@ class Desk:
         missing = [side for side in SIDES if not os.path.isdir(job.root(side))]
         if missing:
             raise _missing(job, missing[0], known=record is not None)
+        _refuse_nested(job)
         roots = {side: self._opened(job.root(side)) for side in SIDES}
         for root in roots.values():
             able: dict[str, Any] = {each: may_keep(root, each) for each in ON_REQUEST if keeps(job.settings, each)}
@@ -386,6 +387,19 @@ def _check_folders(kind: JobKind, paths: list[str], *, create: bool) -> None:
         if not create:
             raise UsageError(f"{name} {path} is not there", hint="check the path, or say --create to make it")
         os.makedirs(path, exist_ok=True)
+
+
+def _refuse_nested(job: Job) -> None:
+    """Raises: UsageError: the tree of one root holds the other, which a mount shows at another place."""
+    for outer, inner in ((Side.LEFT, Side.RIGHT), (Side.RIGHT, Side.LEFT)):
+        path = below(job.root(outer), job.root(inner))
+        if path is not None:
+            told = f"{job.root(inner)} shows {os.path.join(job.root(outer), path)} by a mount"
+            where = f"inside {job.kind.root_name(outer)}" if path else f"the same folder as {job.kind.root_name(outer)}"
+            raise UsageError(
+                f"{job.kind.root_name(inner)} is {where}: {told.rstrip(os.sep)}",
+                hint="name two folders that do not contain each other, or unmount that one",
+            )
 
 
 def _same(one: str, other: str) -> bool:

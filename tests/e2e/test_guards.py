@@ -285,3 +285,50 @@ def test_a_state_that_is_not_the_last_one_deletes_nothing(
     pair.settled()
     history = pair.call("history", "--json")
     assert history.code == 0
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("seen", [False, True], ids=["at first", "of a job that is known"])
+@pytest.mark.parametrize(
+    ("shown", "at", "told"),
+    [
+        ("left", "right", "the same folder"),
+        ("left/in", "right", "inside left"),
+        ("right/in/deep", "left", "inside right"),
+    ],
+)
+def test_a_mount_shows_one_root_in_the_other(pair: Pair, shown: str, at: str, told: str, seen: bool) -> None:
+    pair.write(left={"a": "1", "in/b": "2", "in/deep/c": "3"})
+    if seen:
+        pair.sync()
+    else:
+        pair.write(right={"in/deep/c": "3"})
+    top = pair.left.parent
+    subprocess.run(["mount", "--bind", top / shown, top / at], check=True)
+    try:
+        before = disk.fingerprint(pair.left, pair.right)
+        for command in (("sync",), ("sync", "--dry-run"), ("mirror",)):
+            answer = pair.call(*command, pair.left, pair.right)
+            assert answer.code == 2, (command, answer)
+            if told != "the same folder" or seen:
+                assert str(top / shown) in answer.err
+            assert (told if command[0] == "sync" else told.partition(" ")[0]) in answer.err
+        assert disk.fingerprint(pair.left, pair.right) == before
+    finally:
+        subprocess.run(["umount", top / at], check=True)
+    pair.sync()
+    pair.settled()
+
+
+@pytest.mark.root
+def test_a_mount_shows_a_folder_beside_the_other_root(pair: Pair) -> None:
+    """The names of the places look like one another; the places are not one inside the other."""
+    other = pair.left.parent / "left in fact"
+    other.mkdir()
+    subprocess.run(["mount", "--bind", other, pair.right], check=True)
+    try:
+        pair.write(left={"a": "1"})
+        pair.sync()
+        assert disk.read(other) == {"a": "=1"}
+    finally:
+        subprocess.run(["umount", pair.right], check=True)

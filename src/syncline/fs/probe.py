@@ -92,6 +92,7 @@ _STEPS_NS = (2_000_000_000, 1_000_000_000)
 
 @dataclass(frozen=True, slots=True)
 class _Mount:
+    inside: str
     point: str
     kind: str
     source: str
@@ -147,6 +148,20 @@ def filesystem_id(path: str) -> str:
             return ""
         return f"{mount.kind}:{number:016x}" if number else ""
     return ""
+
+
+def below(outer: str, inner: str) -> str | None:
+    """The path in the tree of one directory at which another stands, by whatever mount it is named; empty where both
+    are one. None where it stands apart, or cannot be told."""
+    try:
+        if os.stat(outer).st_dev != os.stat(inner).st_dev:
+            return None
+    except OSError:
+        return None
+    there = [_inside(path) for path in (outer, inner)]
+    if None in there or os.path.commonpath(there) != there[0]:
+        return None
+    return os.path.relpath(there[1], there[0]) if there[0] != there[1] else ""
 
 
 def probe(root: Root) -> Capabilities:
@@ -337,13 +352,22 @@ def _mount_of(path: str) -> _Mount | None:
     return best
 
 
+def _inside(path: str) -> str | None:
+    """The path of a directory within its file system; None where the system does not list its mounts."""
+    mount = _mount_of(path)
+    if mount is None:
+        return None
+    relative = os.path.relpath(os.path.realpath(path), mount.point)
+    return os.path.normpath(os.path.join(mount.inside, relative))
+
+
 def _parsed(line: str) -> _Mount | None:
     """A line of mountinfo: proc(5)."""
     before, separator, after = line.partition(" - ")
     fields, described = before.split(" "), after.split(" ")
     if not separator or len(fields) < 5 or len(described) < 2:
         return None
-    return _Mount(_unescaped(fields[4]), described[0], _unescaped(described[1]))
+    return _Mount(_unescaped(fields[3]), _unescaped(fields[4]), described[0], _unescaped(described[1]))
 
 
 def _unescaped(text: str) -> str:
