@@ -158,10 +158,10 @@ def below(outer: str, inner: str) -> str | None:
             return None
     except OSError:
         return None
-    there = [_inside(path) for path in (outer, inner)]
-    if None in there or os.path.commonpath(there) != there[0]:
+    above, there = _inside(outer), _inside(inner)
+    if above is None or there is None or os.path.commonpath((above, there)) != above:
         return None
-    return os.path.relpath(there[1], there[0]) if there[0] != there[1] else ""
+    return os.path.relpath(there, above) if there != above else ""
 
 
 def probe(root: Root) -> Capabilities:
