@@ -293,3 +293,18 @@ def test_a_link_planted_during_a_run_is_not_followed(pair: Pair, quick: Path, pa
     everywhere = [disk.read(pair.left), disk.trash(pair.left), disk.trash(pair.right)]
     assert {"=11", "=2", "=3", "=5"} <= {told for tree in everywhere for told in tree.values()}
     pair.settled()
+
+
+@pytest.mark.parametrize("limit", [32, 128])
+def test_few_descriptors_fail_no_file(pair: Pair, limit: int) -> None:
+    pair.write(left={f"{above}/{inner}/f": f"{above} {inner}" for above in range(20) for inner in range(20)})
+    for content in ("one", "another"):
+        done = subprocess.run(
+            ["prlimit", f"--nofile={limit}", *pair.command("sync", pair.left, pair.right)],
+            capture_output=True,
+            env=environment(),
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-1000:]
+        pair.settled()
+        pair.write(right={f"{above}/3/f": content for above in range(20)})

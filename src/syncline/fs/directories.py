@@ -10,6 +10,7 @@ import errno
 import os
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 
 from syncline.fs.descent import DOWN, PASS, step
@@ -48,6 +49,7 @@ class Directories:
         self._kept: dict[tuple[str, ...], Directory] = {}
         self._above: set[tuple[str, ...]] = set()  # every kept path and all that lead to one, perhaps more: asked first
         self._guard = threading.Lock()
+        _all.add(self)
 
     def close(self) -> None:
         """Let go of everything, the root's descriptor too; nothing can be opened after it."""
@@ -99,7 +101,7 @@ class Directories:
         return directory
 
     def open_at(self, name: str, flags: int, above: Directory, mode: int = 0o600) -> int:
-        """`open` relative to a directory; where descriptors run out, once more without the kept ones."""
+        """`open` relative to a directory; where descriptors run out, once more without any kept one."""
         return self._opened(above.fd, name, flags, mode)
 
     def _nearest(self, path: tuple[str, ...], now_ns: int) -> tuple[Directory, int]:
@@ -132,5 +134,9 @@ class Directories:
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-        self.forget()
+        for each in list(_all):  # any root of this process may be the one that holds them
+            each.forget()
         return os.open(name, flags, mode, dir_fd=above)
+
+
+_all: weakref.WeakSet[Directories] = weakref.WeakSet()
