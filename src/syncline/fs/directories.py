@@ -16,6 +16,9 @@ from collections.abc import Sequence
 from syncline.fs.descent import DOWN, PASS, step
 
 _KEPT = 128
+_SHARE = 8
+"""No more than one in so many of the descriptors this process may have: the state and the program need some."""
+
 _LEADING = 8192
 _TRUSTED_NS = 50_000_000
 
@@ -46,6 +49,7 @@ class Directories:
     def __init__(self, root_fd: int, device: int) -> None:
         self._root = Directory(root_fd, 0)
         self._device = device
+        self._most = _at_most()
         self._kept: dict[tuple[str, ...], Directory] = {}
         self._above: set[tuple[str, ...]] = set()  # every kept path and all that lead to one, perhaps more: asked first
         self._guard = threading.Lock()
@@ -115,7 +119,7 @@ class Directories:
     def _keep(self, path: tuple[str, ...], directory: Directory) -> None:
         with self._guard:
             self._kept.pop(path, None)
-            if len(self._kept) >= _KEPT:
+            if len(self._kept) >= self._most:
                 del self._kept[next(iter(self._kept))]
             if len(self._above) > _LEADING:
                 self._kept.clear()
@@ -137,6 +141,13 @@ class Directories:
         for each in list(_all):  # any root of this process may be the one that holds them
             each.forget()
         return os.open(name, flags, mode, dir_fd=above)
+
+
+def _at_most() -> int:
+    import resource  # not on Windows, where no directory is held open
+
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _KEPT if allowed == resource.RLIM_INFINITY else max(1, min(_KEPT, allowed // _SHARE))
 
 
 _all: weakref.WeakSet[Directories] = weakref.WeakSet()
