@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from syncline.core.model import Outcome
 from syncline.fs.probe import capabilities_of
 from syncline.torture import oracle, play
 from syncline.torture.case import CHANGING, ERRORS, LOOKING, WEAK, Case
-from syncline.torture.gate import Fault, Gate
+from syncline.torture.gate import Fault, Gate, Step
 from syncline.torture.oracle import Ran
 from syncline.torture.play import RUN, World, run_here
 from syncline.torture.users import Users
@@ -45,7 +46,7 @@ def test_an_error_at_the_nth_call(kind: str, tmp_path: Path) -> None:
     """One path fails, or the run stops; whatever it is, it is told, and the next run brings both sides in step."""
     counts = range(1, 60) if LONG else FEW
     for number, nth in enumerate(counts):
-        errors = ERRORS if LONG else (ERRORS[number % len(ERRORS)],)
+        errors = ERRORS if LONG else (_error(kind, number),)
         for error in errors:
             for lasting in (False, True) if LONG else (number % 2 == 1,):
                 case = Case(
@@ -55,6 +56,14 @@ def test_an_error_at_the_nth_call(kind: str, tmp_path: Path) -> None:
                     play.play(case, str(tmp_path / "world"))
                 except oracle.Broken as broken:
                     raise AssertionError(f"{kind} {nth} {error} {lasting}: {broken}") from broken
+
+
+def _error(kind: str, number: int) -> str:
+    return ERRORS[(KINDS.index(kind) + number) % len(ERRORS)]
+
+
+def test_every_error_occurs() -> None:
+    assert {_error(kind, number) for kind in KINDS for number, _ in enumerate(FEW)} == set(ERRORS)
 
 
 class Scene:
@@ -98,8 +107,34 @@ def test_one_path_fails_the_others_go_on(kind: str, error: str, tmp_path: Path) 
     assert ran.done, "nothing was done"
     assert ran.acts - len(ran.done) <= 2  # the path itself, and the rest of its group
     words = os.strerror(getattr(errno, error))
-    lines = [line for line in ran.said if words in line]
-    assert len(set(lines)) == 1
+    assert len([line for line in ran.said if words in line]) == 1, ran.said
+    scene.in_step()
+
+
+@pytest.mark.parametrize("further", [1, 2])
+def test_what_is_in_use_for_a_moment_is_tried_again(further: int, tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.prepare()
+    gate = Gate(fault=Fault("open", _marker_calls("open") + further, "EBUSY"))
+    ran = scene.run(gate)
+    assert [step.kind for step in gate.failed] == ["open"]
+    assert (ran.outcome, ran.said) == (Outcome.DONE, [])
+    scene.in_step()
+
+
+@pytest.mark.parametrize("nth", [5, 6])
+def test_a_copy_that_could_not_be_flushed_is_never_given_its_name(nth: int, tmp_path: Path) -> None:
+    """What a failed flush was to make durable is lost, whatever a second one would say."""
+    scene = Scene(tmp_path)
+    scene.prepare()
+    gate = Gate(fault=Fault("flush", nth, "EIO"))
+    ran = scene.run(gate)
+    (failed,) = gate.failed
+    copies = {path for path in failed.paths if path.startswith(".syncline/staging/new-")}
+    assert copies, "nothing was copied yet"
+    touched = {step.kind for step in ran.changes if copies & set(step.paths)}
+    assert "finish" in touched
+    assert not touched & {"flush", "rename", "replace", "exchange", "link"}, touched
     scene.in_step()
 
 
@@ -205,8 +240,60 @@ def test_a_mount_fails_in_mid_run(
     gate.edits = lambda reached: happens(left)
     ran = scene.run(gate)
     assert not ran.crashed
+    back(happens, left, disk)
+    scene.in_step()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("happens", [gone, covered])
+def test_a_mount_fails_between_two_listings(
+    happens: Callable[[Path], None], number: int, bound: tuple[Scene, Path, Path]
+) -> None:
+    """What is not seen below a mount that went away is not taken for deleted."""
+    scene, left, disk = bound
+    before, seen = scene.world.look().live("right"), list[Step]()
+
+    def fails(step: Step) -> None:
+        seen.append(step)
+        happens(left)
+
+    scene.run(Gate(beside=["listing", number], edits=fails))
+    assert [step.kind for step in seen] == ["listing"]
+    assert before & scene.users.ledger.alive() <= scene.world.look().live("right")
+    back(happens, left, disk)
+    scene.in_step()
+
+
+def back(happens: Callable[[Path], None], left: Path, disk: Path) -> None:
     if happens is gone:
         subprocess.run(["mount", "--bind", disk, left], check=True)
     else:
         subprocess.run(["umount", left], check=True)
-    scene.in_step()
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("step", [20, 24, 33])
+def test_a_real_disk_fails_in_mid_run(step: int, tmp_path: Path) -> None:
+    """ext4 gives up its journal, as when the device below it is pulled or broken."""
+    scene, image = Scene(tmp_path), tmp_path / "image"
+    with image.open("wb") as stream:
+        stream.truncate(16 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    attach = ["mount", "-o", "loop", str(image), str(scene.left)]
+    subprocess.run(attach, check=True)
+    try:
+        (scene.left / "lost+found").rmdir()
+        scene.prepare()
+        subprocess.run(["sync", "-f", scene.left], check=True)
+        before, gate = scene.world.look().live("right"), Gate(late=step)
+        gate.edits = lambda reached: subprocess.run(["mount", "-o", "remount,abort", scene.left], check=True)
+        ran = scene.run(gate)
+        assert (ran.outcome, ran.error) == (None, "RootLost"), ran.said
+        assert len(ran.said) == len(set(ran.said))
+        assert before & scene.users.ledger.alive() <= scene.world.look().live("right")
+        subprocess.run(["umount", scene.left], check=True)
+        subprocess.run(attach, check=True)
+        scene.in_step()
+    finally:
+        subprocess.run(["umount", "-l", scene.left], check=True)

@@ -1,5 +1,6 @@
-"""The power goes at any step: both roots and the state lie on one file system, whose image is copied at that step. Each
-copy is mounted as after a power cut; an ordinary run then loses nothing, shows nothing torn, and comes in step.
+"""The power goes at any step: both roots lie on one file system, whose image is copied at that step, the state beside
+them or on a disk of its own. Each copy is mounted as after a power cut; an ordinary run then loses nothing, shows
+nothing torn, and comes in step.
 
 `SYNCLINE_LONG=1` cuts at every step.
 """
@@ -20,7 +21,7 @@ import pytest
 from syncline.fs.probe import capabilities_of
 from syncline.torture import oracle
 from syncline.torture.case import Case
-from syncline.torture.gate import Gate
+from syncline.torture.gate import Gate, Step
 from syncline.torture.oracle import Sight
 from syncline.torture.play import RUN, World, run_here
 from syncline.torture.users import Users
@@ -28,7 +29,7 @@ from syncline.torture.users import Users
 pytestmark = pytest.mark.root
 
 LONG = os.environ.get("SYNCLINE_LONG") == "1"
-CUTS = 7
+CUTS, APART = 7, 6
 SYSTEMS = {
     "ext4": ("64M", ["mkfs.ext4", "-q"]),
     "xfs": ("320M", ["mkfs.xfs", "-q"]),
@@ -67,14 +68,12 @@ def made(kind: str, place: Path) -> Path:
     return image
 
 
-def world_at(top: str, users: Users | None = None) -> World:
-    case = Case(0, options={"compare": "hash"})
-    return World(users or Users(top), case, run_here, f"{top}/state", {"compare": "hash"}, capabilities_of(top))
-
-
-def begin(top: str) -> World:
-    """Two users, half an hour later: edits, a conflict, removals, a type change, renamed folders."""
-    world = world_at(top)
+def begin(top: str, state: Path | None = None) -> World:
+    """Two users, half an hour later: edits, a conflict, removals, a type change, renamed folders. `state`: where it
+    lies, if not beside the roots."""
+    options = {"compare": "hash"}
+    place = os.fspath(state) if state else f"{top}/state"
+    world = World(Users(top), Case(0, options=options), run_here, place, options, capabilities_of(top))
     act = world.users.act
     for number, path in enumerate(("a", "b", "c", "d/a", "d/b", "e/f/g", "t")):
         act(["write", "left" if number % 2 else "right", path, 4096])
@@ -104,26 +103,50 @@ def run(world: World, gate: Gate) -> None:
 
 @pytest.mark.parametrize("kind", sorted(SYSTEMS))
 def test_the_power_goes_at_any_step(kind: str, place: Path) -> None:
-    image, steps = made(kind, place), []
+    image, steps = made(kind, place), 0
     with mounted(image, place / "count") as top:
         world = begin(str(top))
         gate = Gate()
         run(world, gate)
-        steps = list(range(1, len(gate.changes) + 1))
-    chosen = steps if LONG else sorted({steps[round(index * (len(steps) - 1) / (CUTS - 1))] for index in range(CUTS)})
-    for step in chosen:
+        steps = len(gate.changes)
+    for step in chosen(steps, CUTS):
         cut(kind, place, step)
 
 
-def cut(kind: str, place: Path, step: int) -> None:
-    """Run until `step`, copy the image there, and go on with the copy."""
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_the_power_goes_with_the_state_on_another_disk(kind: str, place: Path) -> None:
+    """What is remembered is durable then and makes nothing else durable: at most steps one is ahead of the other."""
+    with mounted(made(kind, place), place / "count") as top:
+        gate = Gate()
+        run(begin(str(top), place / "state"), gate)
+        steps = len(gate.changes)
+    for step in chosen(steps, APART):
+        shutil.rmtree(place / "state")
+        cut(kind, place, step, place / "state")
+
+
+def chosen(steps: int, cuts: int) -> list[int]:
+    every = list(range(1, steps + 1))
+    return every if LONG else sorted({every[round(index * (steps - 1) / (cuts - 1))] for index in range(cuts)})
+
+
+def cut(kind: str, place: Path, step: int, state: Path | None = None) -> None:
+    """Run until `step`, copy the image there, and go on with the copy; with a copy of a `state` that lies elsewhere."""
     image, copy = made(kind, place), place / "copy.img"
+    kept = place / "state.copy"
+
+    def goes(reached: Step) -> None:
+        subprocess.run(["cp", "--sparse=always", image, copy], check=True)
+        if state is not None:
+            shutil.copytree(state, kept)
+
     with mounted(image, place / "before") as top:
-        world = begin(str(top))
+        world = begin(str(top), state)
         before = world.look()
-        gate = Gate(late=step)
-        gate.edits = lambda reached: subprocess.run(["cp", "--sparse=always", image, copy], check=True)
-        run(world, gate)
+        run(world, Gate(late=step, edits=goes))
+    if state is not None:
+        shutil.rmtree(state)
+        kept.rename(state)
     with mounted(copy, place / "before") as top:  # at the same path: the job is known by its folders
         seen = world.look()
         oracle.nothing_torn(seen, world.users.ledger)
