@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,17 @@ def test_the_story_of_a_path(pair: Pair) -> None:
         ("settled", None, "changed-both"),
     ]
     assert (told["in_step"], told["next"]) == (True, [])
+
+
+def test_when_and_by_which_action(pair: Pair) -> None:
+    begun = datetime.now(UTC)
+    history(pair)
+    rows = pair.call("history", "--json").document["runs"][::-1]
+    told = explain(pair, "d/a")["events"]
+    assert [each["run"] for each in told] == [rows[number]["run"] for number in (0, 1, 2, 2)]
+    at = [datetime.fromisoformat(each["at"]) for each in told]
+    assert begun <= at[0] <= at[1] <= at[2] <= datetime.now(UTC)
+    assert all(row["started"] <= each["at"] for each, row in zip(told[:3], rows, strict=True))
 
 
 def test_of_what_is_gone(pair: Pair) -> None:

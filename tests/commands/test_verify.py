@@ -262,6 +262,31 @@ def test_the_good_bytes_copied_back_by_hand_release_it(rotten: Pair) -> None:
 
 
 @pytest.mark.root
+@pytest.mark.parametrize(
+    ("keys", "left"), [("trash: {keep_for: 0}", 0), ("trash: {max_total: 0}", 0), ("versions: {keep: 1}", 1)]
+)
+def test_the_trash_of_a_suspect_does_not_go_by_itself(pair: Pair, medium: Medium, keys: str, left: int) -> None:
+    """Its last good version may lie there; of the file beside it everything goes that is old."""
+    for number, content in enumerate(("one", "two", GOOD)):
+        for name in ("a", "b", "the latest"):  # each in a run of its own
+            pair.write({name: File(content if name == "a" else content.upper(), at=number * 9)})
+            pair.sync()
+    medium.rot()
+    verify(pair, code=1)
+    config = pair.left.parent / "syncline.yaml"
+    config.write_text(f"jobs: {{{JOB}: {{kind: twoway, left: {pair.left}, right: {pair.right}, {keys}}}}}")
+
+    def kept(name: str) -> int:
+        return len(list(pair.right.glob(f".syncline/trash/*/{name}")))
+
+    assert (kept("a"), kept("b")) == (2, 2)
+    pair.write({"new": "1"})
+    ran = pair.call("--config", config, "run", JOB, "--json")
+    assert (ran.code, ran.document["outcome"]) == (1, "needs-attention"), str(ran)
+    assert (kept("a"), kept("b")) == (2, left)
+
+
+@pytest.mark.root
 def test_bytes_that_are_right_again_are_believed(rotten: Pair, medium: Medium) -> None:
     verify(rotten, code=1)
     rotten.sync(code=1)

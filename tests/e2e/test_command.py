@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.config.conftest import Home
 from tests.e2e import disk
 from tests.e2e.disk import File, Link
+from tests.e2e.forks import Forks
 from tests.e2e.pair import Answer, Pair
 
 KEYS = {
@@ -349,3 +351,18 @@ def test_many_jobs_in_one_call(pair: Pair, quick: Path) -> None:
     assert answer.code == 3
     assert [job["outcome"] for job in answer.document["jobs"]] == ["done", "refused"]
     assert pair.call("plan", *names, "--json").code == 3
+
+
+@pytest.mark.parametrize("text", ["jobs: {broken", "", "jobs: {}"], ids=["half written", "emptied", "another"])
+def test_a_configuration_that_is_replaced_during_a_run_changes_nothing_of_it(
+    home: Home, parent: Forks, text: str
+) -> None:
+    home.write("jobs: {j: {kind: twoway, left: left, right: right}}")
+    home.make({"left/a": "1", "left/b": "2", "right/c": "3"})
+    home.write(text, "other")
+    args = ("--config", home.file, "--state-dir", home.state, "run", "j", "--json")
+    done = parent.call(*args, at="create", do=f"cp other {home.file}", cwd=home.folder)
+    assert "create" in done.steps
+    assert (done.code, done.document["outcome"]) == (0, "done")
+    assert home.tree("left") == home.tree("right") == {"a": "1", "b": "2", "c": "3"}
+    assert parent.call(*args, cwd=home.folder).code == 2

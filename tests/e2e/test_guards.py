@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e import disk
 from tests.e2e.disk import Tree
-from tests.e2e.forks import environment
+from tests.e2e.forks import Forks, environment
 from tests.e2e.pair import UNPRIVILEGED, Answer, Pair
 
 MANY: Tree = {f"many/{number}": f"many {number}" for number in range(60)}
@@ -51,6 +51,22 @@ def test_too_many_deletes(pair: Pair) -> None:
     pair.write(left={"many/0": "back again"})
     pair.sync("--approve", larger)  # it removes less
     assert len(pair.same()) == 1 + 60 - 25 + 1
+    pair.settled()
+
+
+def test_renames_need_no_question_and_copy_nothing(pair: Pair) -> None:
+    pair.write(left=MANY)
+    pair.sync()
+    inode = (pair.right / "many/7").stat().st_ino
+    (pair.left / "many").rename(pair.left / "folder")
+    folder = pair.sync()
+    assert folder.actions == [("rename", "right", "many")]
+    for number in range(60):
+        (pair.left / f"folder/{number}").rename(pair.left / f"folder/{number} renamed")
+    files = pair.sync()
+    assert (len(files.actions), {action for action, *_ in files.actions}) == (60, {"rename"})
+    assert [answer.document["summary"]["bytes_copied"] for answer in (folder, files)] == [0, 0]
+    assert (pair.right / "folder/7 renamed").stat().st_ino == inode
     pair.settled()
 
 
@@ -188,6 +204,20 @@ def test_a_root_that_is_not_the_remembered_one(pair: Pair, change: Callable[[Pai
     pair.settled()
 
 
+def test_a_marker_that_was_emptied(pair: Pair) -> None:
+    pair.write(left={"a": "1", "b": "2"})
+    pair.sync()
+    (pair.left / "b").unlink()
+    (pair.right / ".syncline/root.json").write_bytes(b"")
+    answer = pair.sync(code=3)
+    assert answer.document == {} or answer.document["run"] is None
+    assert "syncline adopt left-right" in answer.err
+    assert (disk.read(pair.left), disk.read(pair.right)) == ({"a": "=1"}, {"a": "=1", "b": "=2"})
+    assert pair.call("adopt", "left-right", "--json").code == 0
+    assert pair.same() == {"a": "=1", "b": "=2"}
+    pair.settled()
+
+
 def test_state_older(pair: Pair) -> None:
     pair.write(left={"a": "1"})
     pair.sync()
@@ -254,6 +284,24 @@ def garbage(state: Path) -> None:
 def put_back(state: Path) -> None:
     shutil.rmtree(state)
     state.with_name("backup").rename(state)
+
+
+@pytest.mark.parametrize("step", [15, 20, 30])
+def test_a_state_whose_journal_was_lost_with_its_process_deletes_nothing(pair: Pair, parent: Forks, step: int) -> None:
+    """What was committed last is gone; what a run was about to do is done nonetheless, or seen anew."""
+    args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
+    pair.write(left={"edited": "1", "deleted": "2", "both": "3", "still": "4"})
+    pair.sync()
+    pair.write({"edited": "new", "deleted": None, "both": "left"}, {"both": "right"})
+    assert parent.call(*args, kill=step).code == -9
+    for name in ("state.db-wal", "state.db-shm"):
+        (pair.state / name).unlink()
+    after = parent.call(*args)
+    assert (after.code, [row for row in after.document["actions"] if row["action"] in ("trash", "remove")]) == (0, [])
+    end = disk.unclashed(pair.same())
+    assert end["edited"] == "=new"
+    assert {"=left", "=right", "=4"} <= set(end.values())
+    pair.settled()
 
 
 @pytest.mark.parametrize("damage", [lost, database_lost, emptied, halved, garbage, put_back])

@@ -177,6 +177,22 @@ def test_what_is_changed_during_a_run_is_never_lost(pair: Pair, parent: Forks, a
     pair.settled()
 
 
+@pytest.mark.parametrize("at", ["create", "write half", "finish", "flush", "rename publish"])
+def test_a_name_that_appears_during_a_run_is_not_written_over(pair: Pair, parent: Forks, at: str) -> None:
+    pair.write(left={"still": "0"})
+    args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
+    assert parent.call(*args).code == 0
+    pair.write(left={"new": File("ours", at=9)})
+    done = parent.call(*args, at=at, do=f"echo -n theirs > {pair.right}/new")
+    assert at in done.steps
+    assert [problem["reason"] for problem in done.document["problems"]] == ["target-changed"]
+    assert disk.read(pair.right) == {"still": "=0", "new": "=theirs"}
+    assert parent.call(*args).code == 0
+    end = disk.unclashed(pair.same())
+    assert (set(end), set(end.values())) == ({"still", "new", "new_clash"}, {"=0", "=ours", "=theirs"})
+    pair.settled()
+
+
 def test_a_file_deleted_in_mid_run_is_deleted_by_the_next(pair: Pair, parent: Forks) -> None:
     pair.write(left={"a": "1", "b": "2"})
     args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -176,6 +178,73 @@ def test_times_that_are_all_shifted_by_an_hour_move_no_content(pair: Pair) -> No
     assert {kind for kind, *_ in answer.actions} <= {"set-properties"}
     assert {path: (pair.left / path).stat().st_ino for path in files} == inodes
     pair.settled()
+
+
+@pytest.mark.root
+def test_a_device_is_listed_and_never_opened(pair: Pair) -> None:
+    os.mknod(pair.left / "zeros", 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+    os.mknod(pair.left / "disk", 0o600 | stat.S_IFBLK, os.makedev(7, 999))
+    pair.write(left={"a": "1"})
+    assert sorted(pair.sync().problems) == [("special-file", "left", "disk"), ("special-file", "left", "zeros")]
+    assert disk.read(pair.right) == {"a": "=1"}
+
+
+@pytest.mark.root
+def test_a_call_that_is_interrupted_is_made_again(pair: Pair, quick: Path) -> None:
+    pair.write(left={"a": "1", "d/b": "2", "gone": "3"})
+    pair.sync()
+    pair.write(left={"a": "22", "gone": None, **{f"d/{number}": "2" for number in range(30)}}, right={"e": "1"})
+    calls = ("renameat2", "fsync", "syncfs", "write", "flock")
+    told = ",".join(calls)
+    trace = ["strace", "-f", "-qq", "-o", str(quick / "log"), "-e", f"trace={told}"]
+    command = [*trace, "-e", f"inject={told}:error=EINTR:when=1+3", *pair.command("run", "left-right", "--json")]
+    done = subprocess.run(command, capture_output=True, env=environment())
+    assert (done.returncode, done.stderr) == (0, b"")
+    log = [line for line in (quick / "log").read_text().splitlines() if "(INJECTED)" in line]
+    interrupted = {call for call in calls if any(f" {call}(" in line for line in log)}
+    assert interrupted >= {*calls} - {"syncfs"}  # which not every file system is asked for
+    pair.settled()
+
+
+def test_a_path_far_longer_than_the_system_takes(pair: Pair) -> None:
+    """More than 4096 bytes: created, edited and deleted."""
+    deep = ["d" * 100] * 50
+    pair.write(left={deep[0]: disk.DIR})
+    with descended(pair.left, deep) as inner:
+        _write(inner, "1")
+    assert len(pair.sync().actions) == len(deep) + 1
+    assert pair.sync().actions == []
+    with descended(pair.left, deep) as inner:
+        _write(inner, "22")
+    assert [kind for kind, *_ in pair.sync().actions] == ["put-file"]
+    with descended(pair.right, deep) as inner:
+        with open("file", opener=lambda name, how: os.open(name, how, dir_fd=inner)) as stream:
+            assert stream.read() == "22"
+        os.unlink("file", dir_fd=inner)
+    assert [kind for kind, *_ in pair.sync().actions] == ["trash"]
+    with descended(pair.left, deep) as inner:
+        assert os.listdir(inner) == []
+    subprocess.run(["rm", "-r", pair.left / deep[0]], check=True)
+    pair.sync()
+    assert disk.read(pair.right) == {}
+
+
+@contextmanager
+def descended(top: Path, names: list[str]) -> Iterator[int]:
+    """A descriptor of the folder below all these, which are made where they are missing."""
+    at = os.open(top, os.O_RDONLY)
+    for name in names:
+        with suppress(FileExistsError):
+            os.mkdir(name, dir_fd=at)
+        above, at = at, os.open(name, os.O_RDONLY, dir_fd=at)
+        os.close(above)
+    yield at
+    os.close(at)
+
+
+def _write(directory: int, text: str) -> None:
+    with open("file", "w", opener=lambda name, how: os.open(name, how, dir_fd=directory)) as stream:
+        stream.write(text)
 
 
 def test_special_files_are_listed_and_never_opened(pair: Pair) -> None:

@@ -540,6 +540,7 @@ def test_what_a_cut_off_undo_needs_is_not_emptied(parent: Forks, quick: Path, pa
 
 
 def test_a_run_that_was_cut_off_is_finished_and_undone(parent: Forks, quick: Path) -> None:
+    counted = 0
     for moment in range(30, 90, 6):
         pair = Pair(Path(tempfile.mkdtemp(dir=quick)), parent=parent)
         before = prepare(pair, CASES[-1])
@@ -553,6 +554,23 @@ def test_a_run_that_was_cut_off_is_finished_and_undone(parent: Forks, quick: Pat
         answer = undo(pair)
         assert answer.code in (0, 1), str(answer)
         assert (answer.problems, sides(pair)) == ([], before), f"killed at {moment}, {killed.steps[-1]}: {answer}"
+        counted += 1
+    assert counted >= 5
+
+
+@pytest.mark.parametrize("at", ["write half", "rename publish", "exchange", "rename to-trash", "commit journal done"])
+def test_a_run_that_was_interrupted_is_undone_as_far_as_it_came(pair: Pair, parent: Forks, at: str) -> None:
+    pair.write({**{f"f{number}": OLD for number in range(6)}, "gone": OLD})
+    pair.sync()
+    pair.write({**{f"f{number}": File(f"new {number}", at=9) for number in range(6)}, "gone": None, "d/n": NEW})
+    before = sides(pair)
+    args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
+    done = parent.call(*args, at=at, do="kill -INT $PPID", batch=2)
+    assert (done.code, at in done.steps) == (130, True), str(done)
+    (run,) = pair.call("history", "--limit", "1", "--json").document["runs"]
+    assert run["outcome"] == "interrupted"
+    answer = undo(pair)
+    assert (answer.code in (0, 1), answer.problems, sides(pair)) == (True, [], before), str(answer)
 
 
 # names

@@ -258,8 +258,9 @@ def test_a_mount_fails_between_two_listings(
         seen.append(step)
         happens(left)
 
-    scene.run(Gate(beside=["listing", number], edits=fails))
+    ran = scene.run(Gate(beside=["listing", number], edits=fails))
     assert [step.kind for step in seen] == ["listing"]
+    assert (ran.outcome, ran.error, ran.done) == (None, "RootLost", []), ran.said
     assert before & scene.users.ledger.alive() <= scene.world.look().live("right")
     back(happens, left, disk)
     scene.in_step()

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +115,16 @@ class Mount:
             time.sleep(0.1)
         assert done.returncode == 0, done.stderr
         self._detach()
+
+    def kill(self) -> None:
+        """The driver dies: every call to the file system fails from now on."""
+        at = os.fsencode(self.at)
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if at in (process / "cmdline").read_bytes().split(b"\0"):
+                    os.kill(int(process.name), signal.SIGKILL)
+        while os.access(self.at, os.R_OK):
+            time.sleep(0.01)
 
     def remount(self) -> None:
         self.unmount()

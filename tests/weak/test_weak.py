@@ -346,6 +346,54 @@ def test_an_edit_within_one_step_of_its_times_is_found(kind: str, pair: WeakPair
 
 
 @each_kind
+def test_an_edit_whose_time_was_put_back_is_told_by_verify(kind: str, pair: WeakPair) -> None:
+    """Without a status time nothing but its bytes shows it: a run carries nothing, and destroys nothing."""
+    pair.write({"a": File("1", at=0)})
+    pair.sync()
+    before = (pair.right / "a").stat()
+    (pair.right / "a").write_text("2")
+    os.utime(pair.right / "a", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert pair.sync().actions == []
+    told = pair.call("verify", f"{pair.left.name}-{pair.right.name}", "--json")
+    assert (told.code, [row["path"] for row in told.document["suspects"]]) == (1, ["a"])
+    assert pair.sync("--full", code=1).actions == []
+    assert (disk.read(pair.left), disk.read(pair.right)) == ({"a": "=1"}, {"a": "=2"})
+
+
+@pytest.mark.skipif(bool(KERNEL), reason="not in that kernel")
+@each_kind
+def test_a_driver_that_died_is_a_root_that_is_not_there(kind: str, tmp_path: Path, parent: Forks) -> None:
+    mount = Mount(kind)
+    try:
+        pair = WeakPair(tmp_path, mount, "folder", parent)
+        pair.write({"a": "1", "b": "2"})
+        pair.sync()
+        (pair.left / "b").unlink()
+        mount.kill()
+        for args in ((), ("--dry-run",)):
+            answer = pair.sync(*args, code=None)
+            assert answer.code in (3, 4), str(answer)
+            assert str(pair.right) in answer.err
+        assert disk.read(pair.left) == {"a": "=1"}
+        mount.remount()
+        assert disk.read(pair.right) == {"a": "=1", "b": "=2"}
+        pair.sync()
+        assert pair.same() == {"a": "=1"}
+    finally:
+        mount.close()
+
+
+@each_kind
+def test_a_name_that_is_too_long_on_the_strong_side_is_held(kind: str, pair: WeakPair) -> None:
+    """255 characters are 255 bytes on one side and 510 on the other."""
+    pair.write({"a": "1"}, {"é" * 255: "2"})
+    answer = pair.sync(code=1)
+    assert answer.problems == [("impossible-name", "right", "é" * 255)]
+    assert (disk.read(pair.left), pair.listed()) == ({"a": "=1"}, {"a", "é" * 255})
+    pair.steady(code=1)
+
+
+@each_kind
 def test_a_kill_at_a_step_loses_nothing(kind: str, pair: WeakPair) -> None:
     pair.write(
         {"edited": File("1", at=0), "gone/inner": File("2", at=0), "both": File("3", at=0), "there": File("4", at=0)}
