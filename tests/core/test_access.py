@@ -59,6 +59,10 @@ def test_what_goes_is_not_closed_again():
     assert [type(action) for action in actions] == [SetProperties, PutFile, Remove]
 
 
+def test_the_root_keeps_its_mode():
+    assert access.opened([put("x")], {at(""): directory(0o555)}) == [put("x")]
+
+
 def test_a_directory_the_plan_makes_is_not_asked_for():
     made = MakeDirectory(at("new"), None, WHY, directory(0o555))
     assert access.parents([made, put("new/x"), put("old/x")]) == {at(""), at("old")}

@@ -47,10 +47,11 @@ def opened(
     """The plan with every closed directory opened first and given its mode back last.
 
     `present`: what stands at the places of `parents`, which `actual` turns into where they are before the renames of
-    the plan. The mode is not given back to a directory that goes, nor to one whose mode the plan sets anyway. `first`:
-    what is done before the actions, at places where things are at that time.
+    the plan. The mode is not given back to a directory that goes, nor to one whose mode the plan sets anyway; a root
+    keeps its own throughout. `first`: what is done before the actions, at places where things are at that time.
     """
-    closed = {place: entry for place, entry in sorted(present.items(), key=_depth) if entry.mode & OPEN != OPEN}
+    found = sorted(present.items(), key=_depth)
+    closed = {place: entry for place, entry in found if entry.mode & OPEN != OPEN and place.path != names.ROOT}
     if not closed:
         return Actions([first, actions]) if first else actions
     settled = {action.at for action in actions if isinstance(action, Trash | Remove | SetProperties)}
