@@ -35,7 +35,7 @@ def explain(call: Call, job: str, path: str, json: bool) -> int:
     from syncline import queries
     from syncline.cli import terminal
     from syncline.cli.ask import looking
-    from syncline.cli.terminal import pasted
+    from syncline.cli.terminal import pasted_path
     from syncline.engine import story
 
     with looking(call) as desk, ExitStack() as opened:
@@ -44,7 +44,7 @@ def explain(call: Call, job: str, path: str, json: bool) -> int:
         world = None
         with suppress(SynclineError):
             world = opened.enter_context(desk.world(named))
-        told = story.story(named, desk.store, place, world, spell=pasted)
+        told = story.story(named, desk.store, place, world, spell=pasted_path)
     if json:
         call.answer(dict(told))
     else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from syncline.cli.terminal import Screen, pasted
+from syncline.cli.terminal import Screen, pasted_path
 from syncline.core.model import Objection
 from syncline.core.names import printable
 from syncline.core.report import ActionRow, ConflictRow, Document, ProblemRow, Summary
@@ -174,7 +174,7 @@ def resolution(screen: Screen, job: str, path: str, rule: str, suspect: str | No
     others = f"{other} or newest" if rule == "props-both" else f"{other}, both or newest"
     if suspect is not None:
         others = "both"
-    command = f"syncline resolve {job} {pasted(path)} --keep {keep}"
+    command = f"syncline resolve {job} {pasted_path(path)} --keep {keep}"
     screen.lines("      ", (command, "bold cyan"), (f"  (or {others})", "dim"), indent=6)
 
 

@@ -174,6 +174,11 @@ def pasted(word: str) -> str:
     return "$'" + "".join(chr(b) if 32 <= b < 127 and b not in (39, 92) else f"\\x{b:02x}" for b in encoded) + "'"
 
 
+def pasted_path(path: str) -> str:
+    """A path within a job as a shell takes it, and no command for an option."""
+    return pasted(f"./{path}" if path.startswith("-") else path)
+
+
 def _can_spell(encoding: str) -> bool:
     try:
         "→↔…✓✗·".encode(encoding)
