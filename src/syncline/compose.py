@@ -132,9 +132,12 @@ class Desk:
     def adhoc(self, kind: str, left: str, right: str, given: Mapping[str, object], *, create: bool) -> Job:
         """The job of two folders: the remembered one, or a new one. What is `given` replaces what was said before.
 
-        Raises: UsageError: the folders are one, nested, missing and never seen, or belong to a configured job.
+        Raises: UsageError: the folders are unnamed, one, nested, missing and never seen, or belong to a configured job.
         """
         kind_of_job = KINDS[kind]
+        for name, path in zip(kind_of_job.root_names, (left, right), strict=True):
+            if not path:
+                raise UsageError(f"{name} is an empty word", hint="name a folder; for the one you are in, say .")
         paths = [os.path.realpath(os.path.expanduser(path)) for path in (left, right)]
         self._refuse_configured(paths)
         record, swapped = self._remembered(kind, paths[0], paths[1])

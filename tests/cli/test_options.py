@@ -11,7 +11,7 @@ import pytest
 from syncline.cli import frame, main
 from syncline.cli.options import CONTENT_POLICY, NO_LIMIT, PROPERTY_POLICY, parse_size, said
 from syncline.cli.running import again_command
-from syncline.cli.terminal import pasted
+from syncline.cli.terminal import pasted, pasted_path
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,11 @@ WRONG = {
     "a wrong size": ["sync", "a", "b", "--trash-max-size", "many"],
     "a wrong word": ["mirror", "a", "b", "--extras", "burn"],
     "loud and quiet": ["sync", "a", "b", "-v", "-q"],
+    "a pattern that stands for nothing": ["sync", "a", "b", "--exclude", "["],
+    "a folder that is an empty word": ["sync", "", "b"],
+    "no number of hours": ["status", "--hours", "nan"],
+    "more hours than there are": ["status", "--hours", "1e300"],
+    "no part of the bytes": ["verify", "a-b", "--percent", "nan"],
     "folders that are not there": ["sync", "missing-1", "missing-2"],
     "a missing configuration": ["--config", "missing.yaml", "plan"],
     "a missing configuration, said later": ["plan", "--config", "missing.yaml"],
@@ -172,3 +177,7 @@ def test_the_command_for_one_of_several_jobs() -> None:
 
 def test_a_pasted_word_cannot_disturb_the_terminal() -> None:
     assert pasted("a'\\\x1b\n\u202e") == "$'a\\x27\\x5c\\x1b\\x0a\\xe2\\x80\\xae'"
+
+
+def test_a_pasted_path_is_no_option() -> None:
+    assert [pasted_path(path) for path in ("-rf", "a-b", "-a b")] == ["./-rf", "a-b", "'./-a b'"]

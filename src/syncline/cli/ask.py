@@ -10,7 +10,7 @@ import click
 
 from syncline.cli import complete
 from syncline.cli.call import Call
-from syncline.cli.options import as_json, examples
+from syncline.cli.options import Measure, as_json, examples
 from syncline.errors import SynclineError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     epilog=examples("syncline status", "syncline status --hours 24 --space", "syncline status documents-usb --json")
 )
 @click.argument("jobs", metavar="[JOB]...", nargs=-1, shell_complete=complete.jobs)
-@click.option("--hours", type=click.FloatRange(min=0, min_open=True), help="Also count what was done in so many hours.")
+@click.option("--hours", type=Measure(1_000_000), help="Also count what was done in so many hours.")
 @click.option("--space", is_flag=True, help="Also say how much space the trash of each folder takes.")
 @as_json
 @click.pass_obj

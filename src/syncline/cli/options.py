@@ -63,7 +63,34 @@ class _Policy(_ParamType):
             self.fail(str(error), param, ctx)
 
 
+class _Pattern(_ParamType):
+    name = "pattern"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from syncline.core import filters
+
+        try:
+            filters.check(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
+class Measure(click.FloatRange):
+    """A number above 0 and up to a `most`."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__(min=0, max=most, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is no number", param, ctx)  # it is within every range
+        return number
+
+
 SIZE = _Size()
+PATTERN = _Pattern()
 CONTENT_POLICY = _Policy(CONTENT_POLICIES)
 PROPERTY_POLICY = _Policy(PROPERTY_POLICIES)
 
@@ -100,6 +127,7 @@ def common(function: F) -> F:
         click.option(
             "--exclude",
             multiple=True,
+            type=PATTERN,
             metavar="PATTERN",
             help="Leave out what matches, in gitignore syntax; '!' takes in again. May be repeated.",
         ),

@@ -8,7 +8,7 @@ import click
 
 from syncline.cli import complete
 from syncline.cli.call import Call
-from syncline.cli.options import as_json, examples
+from syncline.cli.options import Measure, as_json, examples
 
 if TYPE_CHECKING:
     from syncline.cli.terminal import Screen
@@ -74,7 +74,7 @@ class VerifyDocument(TypedDict):
 @click.argument("job", shell_complete=complete.jobs)
 @click.option(
     "--percent",
-    type=click.FloatRange(min=0, max=100, min_open=True),
+    type=Measure(100),
     metavar="N",
     help="Only so many percent of the bytes, what was not read for the longest time first.",
 )
