@@ -182,7 +182,8 @@ def accessible(
 ) -> Collection[Action]:
     """The actions, with directories opened that their owner may not write. `parents`, `first`: as `access.opened`."""
     present = {}
-    for place in access.parents(actions) if parents is None else parents:
+    asked = access.parents(actions) if parents is None else parents
+    for place in sorted(asked, key=lambda place: (place.side, place.path)):  # one after the other, so that each is near
         with suppress(PathError):  # what cannot be looked at is told by the action itself
             at = actual(place)
             entry = None if at is None else world.roots[place.side].entry(at.path)

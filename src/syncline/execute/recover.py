@@ -125,7 +125,6 @@ def _settle(roots: Mapping[Side, Root], item: Step) -> RelPath | None:
         keep = (
             aside if aside is not None and root.entry(aside) is None else transfer.free_trash(root, own, action.at.path)
         )
-        transfer.make_parents(root, keep)
         root.rename(own.swap, keep)
         return keep
     if _is_ours(action, parked) and _still_there(root, action):
@@ -162,7 +161,6 @@ def _settle_rename(root: Root, action: Rename, own: Names) -> RelPath | None:
 
 def _kept(root: Root, path: RelPath, own: Names, said: RelPath) -> RelPath:
     keep = transfer.free_trash(root, own, said)
-    transfer.make_parents(root, keep)
     root.rename(path, keep)
     return keep
 

@@ -290,20 +290,20 @@ class Memory:
             for name, entry in (listed or {}).items()
             if entry.kind in _MAY_HAVE_ROWS
         }
-        for row in self._base.child_rows(identity):
-            standing = any(name is not None and self._fold(name) in stands for name in (row.left_name, row.right_name))
-            held = directory.holds.get(self._fold(row.left_name or row.right_name or ""))
+        for row in self._base.child_names(identity):
+            standing = any(name is not None and self._fold(name) in stands for name in (row.left, row.right))
+            held = directory.holds.get(self._fold(row.left or row.right or ""))
             disowned = held is not None and _disowned(held) and row.id not in self._ids.values()
             waits = bool(directory.at.held) and held is not None and held.before is not None
-            if row.id is not None and ((not standing and not waits) or disowned):
+            if (not standing and not waits) or disowned:
                 self._base.forget(row.id)
 
     def _forget_twins(self, row: Row) -> None:
         """Drop what is remembered under the name of a directory that was moved there."""
         key = self._fold(row.left_name or row.right_name or "")
-        for other in self._base.child_rows(row.parent):
-            if other.id not in self._ids.values() and self._fold(other.left_name or other.right_name or "") == key:
-                self._base.forget(other.id or 0)
+        for other in self._base.child_names(row.parent):
+            if other.id not in self._ids.values() and self._fold(other.left or other.right or "") == key:
+                self._base.forget(other.id)
 
 
 def _mark(row: Row) -> tuple[int | None, bytes]:

@@ -181,7 +181,6 @@ def exchange(root: Root, at: RelPath, expect: Entry, entry: Entry, own: Names, k
     Raises: PathError (target-changed when something else stood there; it stands there again).
     """
     able = root.capabilities
-    make_parents(root, keep)  # first: on a full disk this fails, and then nothing has happened
     if able.exchange:
         root.rename(own.new, own.swap)
         try:
@@ -272,7 +271,6 @@ def move_over(root: Root, at: RelPath, to: RelPath, expect: Entry, over: Entry, 
 
     Raises: PathError (target-changed; both stand where they stood).
     """
-    make_parents(root, keep)
     if root.capabilities.exchange:
         swap(root, at, to, expect, over)
         root.rename(at, keep)
@@ -301,7 +299,6 @@ def move_away(root: Root, at: RelPath, expect: Entry, keep: RelPath, seen: bytes
     """
     if seen is not None and subtree(root, at) != seen:
         raise PathError(Reason.TARGET_CHANGED, at, "something in it was changed after the plan was made; it is kept")
-    make_parents(root, keep)
     root.rename(at, keep)
     if same_object(expect, root.entry(keep)) and (seen is None or subtree(root, keep) == seen):
         return
@@ -332,20 +329,27 @@ def same_object(expect: Entry, found: Entry | None) -> bool:
     )
 
 
-def make_parents(root: Root, path: RelPath) -> None:
-    """Make the directories above a path that are missing. Raises: PathError."""
-    missing = []
+def make_parents(root: Root, path: RelPath) -> bool:
+    """Make the directories above a path that are missing; whether the nearest one was. Raises: PathError."""
     above = names.parent(path)
-    while above and root.entry(above) is None:
-        missing.append(above)
-        above = names.parent(above)
-    for directory in reversed(missing):
-        root.make_directory(directory)
+    if not above:
+        return False
+    try:
+        root.make_directory(above)
+    except PathError as error:
+        if error.reason != Reason.TARGET_CHANGED:
+            raise
+        if isinstance(error.__cause__, FileExistsError) or root.entry(above) is not None:
+            return False
+        make_parents(root, above)
+        root.make_directory(above)
+    return True
 
 
 def free_trash(root: Root, own: Names, path: RelPath) -> RelPath:
-    """A free name in this run's trash for a path."""
+    """A free name in this run's trash for a path, in a directory that is there by now. Raises: PathError."""
     attempt = 1
-    while root.entry(own.trash(path, attempt)) is not None:
-        attempt += 1
+    if not make_parents(root, own.trash(path)):
+        while root.entry(own.trash(path, attempt)) is not None:
+            attempt += 1
     return own.trash(path, attempt)

@@ -24,7 +24,7 @@ from syncline.core.trees import Triple
 from syncline.errors import PathError
 from syncline.fs.root import Root
 from syncline.scanner.scan import Scan, Seen
-from syncline.store.base import BaseStore, Row
+from syncline.store.base import BaseStore, Named, Row
 
 
 class Digest(Protocol):
@@ -57,7 +57,9 @@ class Observed:
         self._base = base
         self._fold = fold
         self._trusting = trusting
-        self._children: dict[int, dict[str, Row]] = {}
+        self._children: dict[int, dict[str, tuple[int, bool]]] = {}
+        self._paths: dict[int, tuple[RelPath | None, RelPath | None]] = {}
+        self._known: dict[tuple[RelPath, RelPath], Triple] = {}
         self._way: list[Triple] = []
         self.rows: dict[int, Row] = {}
         """Every remembered directory that was looked at."""
@@ -79,11 +81,11 @@ class Observed:
     def child(self, above: Triple, key: str, left_name: str, right_name: str) -> Triple | None:
         left_path, right_path = names.join(above.left_path, left_name), names.join(above.right_path, right_name)
         left, right = self._changed[Side.LEFT].get(left_path), self._changed[Side.RIGHT].get(right_path)
-        row = self._rows_below(above.row).get(key) if above.row is not None else None
+        found = self._rows_below(above.row).get(key) if above.row is not None else None
         on_both = above.left is not None and above.right is not None
-        if left is None and right is None and (row is None or (row.both and on_both)):
+        if left is None and right is None and (found is None or (on_both and found[1])):
             return None  # as it was, and settled; what only one side has never is, nor what is below it
-        triple = self._triple(row, left_path, right_path, left, right)
+        triple = self._triple(None if found is None else found[0], left_path, right_path, left, right)
         triple = replace(
             triple if on_both else triple.complete(self._fold),
             left=None if above.left is None else triple.left,
@@ -117,8 +119,10 @@ class Observed:
         changed = self._changed[side]
         for path, seen in list(changed.items()):
             while path and names.parent(path) not in changed and seen.row is not None:
+                if None not in self._paths_of(seen.row):
+                    break
                 row = self._base.row(seen.row)
-                if row is None or row.parent is None or None not in self._base.paths(seen.row):
+                if row is None or row.parent is None:
                     break
                 above = self._base.row(row.parent)
                 blob = None if above is None else above.sealed(side)
@@ -129,21 +133,32 @@ class Observed:
 
     def _top(self, side: Side, path: RelPath, seen: Seen) -> Triple:
         if seen.row is not None:
-            row = self._base.row(seen.row)
-            left_path, right_path = self._base.paths(seen.row)
+            left_path, right_path = self._paths_of(seen.row)
             left_path, right_path = left_path or right_path or path, right_path or left_path or path
         else:
-            row, left_path, right_path = None, path, path
+            left_path, right_path = path, path
             if seen.parent_row is not None:
-                above = self._base.paths(seen.parent_row)[0 if side is Side.RIGHT else 1]
+                above = self._paths_of(seen.parent_row)[0 if side is Side.RIGHT else 1]
                 twin = names.join(above if above is not None else names.parent(path), names.basename(path))
                 left_path, right_path = (path, twin) if side is Side.LEFT else (twin, path)
         left, right = self._changed[Side.LEFT].get(left_path), self._changed[Side.RIGHT].get(right_path)
-        return self._triple(row, left_path, right_path, left, right)
+        return self._triple(seen.row, left_path, right_path, left, right)
 
     def _triple(
-        self, row: Row | None, left_path: RelPath, right_path: RelPath, left: Seen | None, right: Seen | None
+        self, id: int | None, left_path: RelPath, right_path: RelPath, left: Seen | None, right: Seen | None
     ) -> Triple:
+        """A directory; asked for more than once, and kept where that takes little."""
+        known = self._known.get((left_path, right_path))
+        if known is None:
+            known = self._made(id, left_path, right_path, left, right)
+            if known.steady is not None:
+                self._known[left_path, right_path] = known
+        return known
+
+    def _made(
+        self, id: int | None, left_path: RelPath, right_path: RelPath, left: Seen | None, right: Seen | None
+    ) -> Triple:
+        row = None if id is None else self._base.row(id)
         if row is not None and row.id is not None:
             self.rows[row.id] = row
         known = None if row is None else row.id
@@ -178,11 +193,33 @@ class Observed:
         except listing.Damaged:
             return None
 
-    def _rows_below(self, parent: int) -> dict[str, Row]:
+    def _rows_below(self, parent: int) -> dict[str, tuple[int, bool]]:
+        """By folded name, the directories that are remembered in one, and whether both sides have them."""
         if parent not in self._children:
-            rows = self._base.child_rows(parent)
-            self._children[parent] = {self._fold(row.left_name or row.right_name or ""): row for row in rows}
+            rows = self._base.child_names(parent)
+            self._children[parent] = {self._fold(row.left or row.right or ""): (row.id, row.both) for row in rows}
         return self._children[parent]
+
+    def _paths_of(self, id: int) -> tuple[RelPath | None, RelPath | None]:
+        """The directory's path on the left and on the right; None where that side has not got it."""
+        way: list[Named] = []
+        at: int | None = id
+        while at is not None and at not in self._paths:
+            found = self._base.named(at)
+            if found is None or found in way:
+                return None, None
+            way.append(found)
+            at = found.parent
+        for each in reversed(way):
+            above = (names.ROOT, names.ROOT) if each.parent is None else self._paths[each.parent]
+            self._paths[each.id] = _in(above[0], each.left), _in(above[1], each.right)
+        return self._paths[id]
+
+
+def _in(above: RelPath | None, name: str | None) -> RelPath | None:
+    if above is None or name is None:
+        return None
+    return names.join(above, name) if name else above
 
 
 def remembered(row: Row | None, fold: Callable[[str], str]) -> BaseDirectory:

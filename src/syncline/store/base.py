@@ -6,7 +6,7 @@ Sealing and packing is `syncline.core.listing`; nothing here looks into a blob.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syncline.core.model import RelPath, Side
 from syncline.core.names import ROOT, join
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _COLUMNS = "id, parent, left_name, right_name, left, right, beside, attention, files, size"
 
 _ROW = f"SELECT {_COLUMNS} FROM directory WHERE job = ? AND id = ?"  # noqa: S608
+_NAMES = "SELECT id, parent, left_name, right_name FROM directory WHERE job = ? AND id = ?"
+_CHILD_NAMES = "SELECT id, parent, left_name, right_name FROM directory WHERE job = ? AND parent IS ? ORDER BY id"
 _CHILD_ROWS = f"SELECT {_COLUMNS} FROM directory WHERE job = ? AND parent IS ? ORDER BY id"  # noqa: S608
 
 _INSERT = """
@@ -84,6 +86,20 @@ class Row:
         return self.left if side is Side.LEFT else self.right
 
 
+class Named(NamedTuple):
+    """Where a stored directory stands: its id and that of the one above it, and its names, as those of a `Row`."""
+
+    id: int
+    parent: int | None
+    left: str | None
+    right: str | None
+
+    @property
+    def both(self) -> bool:
+        """Whether both sides have the directory."""
+        return self.left is not None and self.right is not None
+
+
 class BaseStore:
     """The rows of one job; one that is not remembered has none. Writes need an open transaction of the caller's.
 
@@ -116,6 +132,15 @@ class BaseStore:
     def child_rows(self, parent: int | None) -> list[Row]:
         """The directories in a directory, also those that only one side has. `parent=None` gives the root."""
         return [_row(found) for found in self._store.all(_CHILD_ROWS, (self._job, parent))]
+
+    def named(self, id: int) -> Named | None:
+        """As `row`, without what is long."""
+        found = self._store.first(_NAMES, (self._job, id))
+        return None if found is None else _named(*found)
+
+    def child_names(self, parent: int | None) -> list[Named]:
+        """As `child_rows`, without what is long."""
+        return [_named(*found) for found in self._store.all(_CHILD_NAMES, (self._job, parent))]
 
     def paths(self, id: int) -> tuple[RelPath | None, RelPath | None]:
         """The directory's path on the left and on the right; None where that side has not got it."""
@@ -154,6 +179,10 @@ class BaseStore:
     def clear(self) -> None:
         """Forget every directory of the job."""
         self._store.do("DELETE FROM directory WHERE job = ?", (self._job,))
+
+
+def _named(id: int, parent: int | None, left: bytes | None, right: bytes | None) -> Named:
+    return Named(id, parent, to_text(left), to_text(right))
 
 
 def _row(found: tuple[Any, ...]) -> Row:
