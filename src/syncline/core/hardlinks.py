@@ -35,7 +35,7 @@ def _twice(directories: Iterable[Merged], side: Side) -> frozenset[int]:
     """The inodes that have more than one name on one side."""
     inodes = array("Q")  # eight bytes for each: there may be a million
     for merged in directories:
-        inodes.extend(inode for _, inode in listing.inodes(merged.at.whole(side)))
+        inodes.extend(listing.inodes(merged.at.whole(side)).values())
     ordered = sorted(inodes)
     return frozenset(one for one, next in pairwise(ordered) if one == next and one)
 
@@ -44,7 +44,7 @@ def _named(directories: Iterable[Merged], side: Side, inodes: frozenset[int]) ->
     """All names of these inodes on one side, sorted."""
     found: dict[int, set[RelPath]] = {}
     for merged in directories if inodes else ():
-        for name, inode in listing.inodes(merged.at.whole(side)):
+        for name, inode in listing.inodes(merged.at.whole(side)).items():
             if inode in inodes:
                 found.setdefault(inode, set()).add(names.join(merged.at.path(side), name))
     return {inode: sorted(paths) for inode, paths in found.items()}

@@ -94,14 +94,13 @@ def unpack(data: bytes) -> dict[str, Entry]:
     return dict(_records(data))
 
 
-def inodes(look: Look) -> Iterator[tuple[str, int]]:
+def inodes(look: Look) -> dict[str, int]:
     """The regular files that are seen of a directory, and the inode of each."""
     if isinstance(look, Packed):
-        for name, record in split(look.payload):
-            if record[0] & PLAIN == FILE:
-                yield name, RECORD.unpack_from(record)[5]
-    elif isinstance(look, Mapping):
-        yield from ((name, entry.inode) for name, entry in look.items() if entry.kind is Kind.FILE)
+        records = split(look.payload).items()
+        return {name: RECORD.unpack_from(record)[5] for name, record in records if record[0] & PLAIN == FILE}
+    seen = look if isinstance(look, Mapping) else {}
+    return {name: entry.inode for name, entry in seen.items() if entry.kind is Kind.FILE}
 
 
 def seal(payload: bytes) -> bytes:

@@ -12,7 +12,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from syncline.core import cells, clashes, names, oneway, policy, rot, undone
-from syncline.core.draft import Draft, Name, Unknown, carried, impossible_there, listed, names_in, spelling, touched
+from syncline.core.draft import (
+    Draft,
+    Name,
+    Unknown,
+    as_it_was,
+    carried,
+    impossible_there,
+    listed,
+    names_in,
+    spelling,
+    touched,
+)
 from syncline.core.model import (
     SIDES,
     BaseDirectory,
@@ -211,6 +222,8 @@ def _both_directories(draft: Draft, trees: Trees, merged: Merged, name: Name) ->
         undone.hold(draft, merged, name, apart)
         return Fate.LIVES
     left, right, base = name.there(Side.LEFT), name.there(Side.RIGHT), name.before(Kind.DIRECTORY)
+    if base is not None and draft.rules.extras is None and as_it_was(draft, name, base):
+        return draft.agree(merged, name, None)
     chosen = draft.policy(name, Rule.PROPS_BOTH)
     if draft.rules.extras is not None:
         wanted = policy.properties_of(carried(draft.rules, Side.LEFT, left, right))

@@ -57,12 +57,13 @@ def same(blob: bytes | None, payload: bytes) -> bool:
 
 def kinds(payload: bytes) -> Iterator[tuple[str, int]]:
     """The names of a packed listing, and what stands there."""
-    for name, record in split(payload):
+    for name, record in split(payload).items():
         yield name, record[0] & PLAIN
 
 
-def split(payload: bytes) -> Iterator[tuple[str, bytes]]:
-    """The names of a packed listing, and the record of each."""
+def split(payload: bytes) -> dict[str, bytes]:
+    """The names of a packed listing, in its order, and the record of each."""
+    found = {}
     start, end, width = 0, len(payload), RECORD.size
     while start < end:
         position = start + width
@@ -72,5 +73,6 @@ def split(payload: bytes) -> Iterator[tuple[str, bytes]]:
             position += OWNER.size if kind & OWNED else 0
             position += 1 + payload[position] if kind & ATTRIBUTED else 0
             position += 1 if kind & ATTRIBUTED_BY_WINDOWS else 0
-        yield payload[position:after].decode("utf-8", "surrogateescape"), payload[start:after]
+        found[payload[position:after].decode("utf-8", "surrogateescape")] = payload[start:after]
         start = after
+    return found

@@ -34,14 +34,14 @@ class Steady:
 
     def names(self) -> Iterator[str]:
         """The names that are steady; both sides spell them alike."""
-        return (name for name, _ in split(self.payload(Side.LEFT)) if name not in self.apart)
+        return (name for name in split(self.payload(Side.LEFT)) if name not in self.apart)
 
     def beside(self, side: Side, shown: Listing) -> bytes:
         """The packed listing of a side that shows these names besides the steady ones."""
         return self.payload(side) if isinstance(shown, listing.Packed) else _joined(self._records(side, shown))
 
     def _records(self, side: Side, shown: Listing) -> dict[str, bytes]:
-        steady = {name: record for name, record in split(self.payload(side)) if name not in self.apart}
+        steady = {name: record for name, record in split(self.payload(side)).items() if name not in self.apart}
         return steady | {name: listing.pack_entry(name, entry) for name, entry in shown.items()}
 
     def remembered(self, fold: Callable[[str], str]) -> BaseDirectory:
@@ -56,7 +56,7 @@ class Steady:
         them; and the bytes of the steady files."""
         records = self._records(Side.LEFT, left)
         size = sum(RECORD.unpack_from(record)[2] for name, record in records.items() if name not in left)
-        known, _ = listing.split_beside((name for name, _ in split(_payload(self.was[0]))), _payload(self.was[2]))
+        known, _ = listing.split_beside(split(_payload(self.was[0])), _payload(self.was[2]))
         notes, rest = listing.pack_beside(left, right, base, fold)
         notes = {name: known[name] for name in records if name not in left} | notes
         return _joined(records), _joined(self._records(Side.RIGHT, right)), _joined(notes) + rest, size
@@ -74,21 +74,19 @@ def tell_apart(
         Damaged: a checksum does not fit.
     """
     payloads = listing.unseal(was[0]), listing.unseal(was[1])
-    before = dict(split(payloads[0])), dict(split(payloads[1]))
-    now = (
-        before[0] if left is None else dict(split(left)),
-        before[1] if right is None else dict(split(right)),
-    )
+    before = split(payloads[0]), split(payloads[1])
+    now = before[0] if left is None else split(left), before[1] if right is None else split(right)
     notes, rest = listing.split_beside(before[0], listing.unseal(was[2]))
     unagreed = dict(listing.unpack_unagreed(rest))
+    (was_left, was_right), (on_left, on_right) = before, now
     steady = {
         name
-        for name, record in before[0].items()
+        for name, record in was_left.items()
         if record[0] & PLAIN == FILE
         and listing.settled(notes[name])
-        and now[0].get(name) == record
-        and name in before[1]
-        and now[1].get(name) == before[1][name]
+        and on_left.get(name) == record
+        and name in was_right
+        and on_right.get(name) == was_right[name]
     }
     apart = set().union(*before, *now) - steady
     folded = Counter(map(fold, steady | apart))
@@ -96,9 +94,9 @@ def tell_apart(
     steady -= alike
     apart |= alike
     shown = [{name: record for name, record in found.items() if name in apart} for found in (*before, *now)]
-    on_left, on_right = (listing.unpack(b"".join(found.values())) for found in shown[:2])
     known = {name: note for name, note in notes.items() if name in apart}
-    base = BaseDirectory(dict(listing.unpack_notes(known, on_left, on_right, fold)), unagreed)
+    agreed_left, agreed_right = (listing.unpack(b"".join(found.values())) for found in shown[:2])
+    base = BaseDirectory(dict(listing.unpack_notes(known, agreed_left, agreed_right, fold)), unagreed)
     if not steady:
         return base, payloads[0] if left is None else left, payloads[1] if right is None else right, None
     stays = Steady(left, right, was, frozenset(apart), len(steady))

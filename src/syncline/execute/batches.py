@@ -139,6 +139,7 @@ def _carry_out_batch(
         if _flushed(site, batch, staged_items(batch, staged), failures, lambda item: [_names(books, item).new]):
             for unit in _units(batch):
                 _commit_unit(unit, site, books, staged, failures, done)
+            _begin_following([], following, ahead)  # what waited for renames
         else:
             for item in batch:
                 perform.discard(site, item.action, _names(books, item))

@@ -339,7 +339,8 @@ def make_parents(root: Root, path: RelPath) -> bool:
     except PathError as error:
         if error.reason != Reason.TARGET_CHANGED:
             raise
-        if isinstance(error.__cause__, FileExistsError) or root.entry(above) is not None:
+        cause = error.__cause__
+        if isinstance(cause, FileExistsError) or not isinstance(cause, FileNotFoundError) and root.entry(above):
             return False
         make_parents(root, above)
         root.make_directory(above)
