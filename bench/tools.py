@@ -23,6 +23,7 @@ class Task(Enum):
 
     COPY = "fill an empty tree from another"
     MEET = "bring two trees in step that it has never seen"
+    LEARN = "the same, with every file read"
     SYNC = "bring two trees in step that it knows"
 
 
@@ -57,7 +58,8 @@ def _syncline() -> Tool:
     start = [sys.executable, "-m", "syncline"]
 
     def command(task: Task, left: str, right: str, memory: str) -> list[str]:
-        return [*start, "--state-dir", memory, "sync", left, right, "--quiet"]
+        reading = ["--full"] if task is Task.LEARN else []
+        return [*start, "--state-dir", memory, "sync", left, right, "--quiet", *reading]
 
     compiled_once = {"PYTHONDONTWRITEBYTECODE": ""}  # as it is where a user starts it
     return Tool("syncline", command, _said([*start, "--version"]), environment=lambda memory: compiled_once)
@@ -104,7 +106,7 @@ def _rclone() -> Tool:
         ]
         if task is Task.COPY:
             return [program, "copy", left, right, *plain]
-        first = ["--resync"] if task is Task.MEET else []
+        first = ["--resync"] if task in (Task.MEET, Task.LEARN) else []
         return [program, "bisync", left, right, *plain, "--workdir", memory, *first]
 
     version = _said([program, "version"])

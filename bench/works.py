@@ -208,7 +208,8 @@ class _Ground:
         memory.mkdir(parents=True, exist_ok=True)
         if self._state in (State.STILL, State.EDITED) and tool.name not in self._known:
             self._known.add(tool.name)
-            for task in (Task.MEET, Task.SYNC):
+            # What is edited was read before: where a program takes equal trees for equal unread, it reads them now.
+            for task in (Task.LEARN if self._state is State.EDITED else Task.MEET, Task.SYNC):
                 self.run(tool, task)
         if self._state is State.EDITED:
             trees.edit(self.left, self.right, self._files, self._seed, number)

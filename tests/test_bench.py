@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench import measure, report, trees, works
-from bench.tools import Tool
-from bench.trees import Shape
+from bench.tools import Task, Tool, find
+from bench.trees import PRIVATE, Shape
 from bench.works import NAMES, OURS, WORKS, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +41,15 @@ def test_every_work_runs_and_every_program_has_figures_or_a_reason() -> None:
     assert {row[0] for row in found} == {OURS, "rsync", "unison", "floor", "python -c pass"}
     for row in found:
         assert row[1].startswith("skipped: not installed (apt install ") or float(row[1].split()[0]) > 0, row
+
+
+def test_no_edit_is_taken_for_a_version_that_was_never_compared(tmp_path: Path) -> None:
+    edits = next(work for work in WORKS if work.name == "edits")
+    ground, ours = works._Ground(tmp_path / "ground", edits, TINY, seed=1), find(tmp_path)[OURS]
+    ground.prepare(ours, 0)
+    ground.run(ours, Task.SYNC)
+    assert trees.differences(ground.left, ground.right, contents=True) == []
+    assert [path for path in ground.left.rglob("*_clash_*") if PRIVATE not in path.parts] == []
 
 
 def test_a_program_that_is_missing_is_named_with_the_way_to_get_it(tmp_path: Path) -> None:
