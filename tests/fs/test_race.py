@@ -108,8 +108,11 @@ def attacked(place) -> Iterator[str]:
 
 
 @pytest.mark.skipif(syscalls._rename is None, reason="this system cannot exchange names")
+@pytest.mark.parametrize("at_once", [True, False], ids=["all names at once", "name by name"])
 @pytest.mark.parametrize(("kind", "attempt"), TRIALS.values(), ids=TRIALS.keys())
-def test_nothing_outside_is_touched(attacked, kind, attempt):
+def test_nothing_outside_is_touched(attacked, kind, attempt, at_once, monkeypatch):
+    if not at_once:
+        monkeypatch.setattr(syscalls, "_open", None)
     fill(attacked, kind)
     before = everything(f"{attacked}-outside")
     root = LocalRoot(attacked)

@@ -13,6 +13,7 @@ import time
 import weakref
 from collections.abc import Sequence
 
+from syncline.fs import syscalls
 from syncline.fs.descent import DOWN, PASS, step
 
 _KEPT = 128
@@ -89,6 +90,12 @@ class Directories:
         if depth == len(path):
             return directory
         since_ns = directory.since_ns or now_ns
+        fd = syscalls.open_below(directory.fd, "/".join(path[depth:]))
+        if fd is not None:
+            found = Directory(fd, since_ns)
+            if os.fstat(fd).st_dev == self._device:
+                self._keep(path, found)
+                return found
         for position in range(depth, len(names)):
             directory = Directory(self._step(directory.fd, names[position], PASS), since_ns)
             self._keep(path[: position + 1], directory)

@@ -1,4 +1,4 @@
-"""System calls Python has no name for, by ctypes: `renameat2` and `syncfs`. Linux; elsewhere they say ENOSYS."""
+"""System calls Python has no name for, by ctypes: `renameat2`, `openat2`, `syncfs`. Linux; elsewhere: not there."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import errno
 import os
 import platform
 import signal
+import struct
 import sys
 from collections.abc import Callable
+
+from syncline.fs import flags
 
 _NOREPLACE, _EXCHANGE = 1, 2
 
@@ -42,6 +45,22 @@ def rename_no_replace(old: str, new: str, old_fd: int, new_fd: int) -> bool:
 def exchange(one: str, two: str, one_fd: int, two_fd: int) -> bool:
     """Swap two names in one step; False where this system or file system cannot. Raises: OSError."""
     return _renameat2(one, two, one_fd, two_fd, _EXCHANGE)
+
+
+def open_below(above: int, path: str) -> int | None:
+    """A descriptor of a directory below an open one, to pass through: no link was followed, no file system changed for
+    another one that is mounted. None where this system cannot, or where something else than that stands on the way.
+
+    Raises: FileNotFoundError: it is surely absent.
+    """
+    if _open is None:
+        return None
+    fd = _open(_OPENAT2, above, os.fsencode(path), _HOW, len(_HOW))
+    if fd >= 0:
+        return fd
+    if ctypes.get_errno() == errno.ENOENT:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    return None
 
 
 def sync_file_system(fd: int) -> bool:
@@ -129,5 +148,34 @@ def _kernel() -> tuple[int, ...]:
     return tuple(int(number) for number in numbers if number.isdigit())
 
 
+def _find_open(library: ctypes.CDLL | None) -> Callable[[int, int, bytes, bytes, int], int] | None:
+    """The call for `openat2`, where the kernel has it (since 5.6), and lets it be used."""
+    if library is None or sys.maxsize < 1 << 32:
+        return None
+    kind = ctypes.CFUNCTYPE(
+        ctypes.c_long,
+        ctypes.c_long,
+        ctypes.c_int,
+        ctypes.c_char_p,
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        use_errno=True,
+    )
+    found = kind(("syscall", library))
+    outside = found(_OPENAT2, HERE, b"/", _HOW, len(_HOW))  # below where one is, the root is nowhere
+    return found if outside < 0 and ctypes.get_errno() == errno.EXDEV else None
+
+
+_OPENAT2 = 437
+_NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 1, 2, 4, 8
+_HOW = struct.pack(
+    "=QQQ",
+    flags.DIRECTORY | flags.NOFOLLOW | flags.CLOEXEC | getattr(os, "O_PATH", 0),
+    0,
+    _NO_XDEV | _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH,
+)
+"""`struct open_how`: flags, mode, resolve."""
+
+_open = _find_open(_library())
 _rename = _find_rename(_library())
 _syncfs = _find_syncfs(_library())
