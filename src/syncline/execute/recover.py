@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from syncline.core import policy
+from syncline.core import names, policy
 from syncline.core.model import (
     PRIVATE,
     Action,
@@ -122,9 +122,9 @@ def _settle(roots: Mapping[Side, Root], item: Step) -> RelPath | None:
         if isinstance(action, Remove) and root.entry(action.at.path) is None:
             root.rename(own.swap, action.at.path)  # nothing was removed yet: the next plan decides again
             return None
-        keep = (
-            aside if aside is not None and root.entry(aside) is None else transfer.free_trash(root, own, action.at.path)
-        )
+        keep = aside if _free(root, aside) else None
+        if keep is None:
+            keep = transfer.free_trash(root, own, action.at.path)
         root.rename(own.swap, keep)
         return keep
     if _is_ours(action, parked) and _still_there(root, action):
@@ -135,6 +135,11 @@ def _settle(roots: Mapping[Side, Root], item: Step) -> RelPath | None:
         return None
     _to_trash(root, own.swap, own.trash(action.at.path))
     return None
+
+
+def _free(root: Root, path: RelPath | None) -> bool:
+    """Whether something can have this name: it is free, and somebody may have taken its folder away meanwhile."""
+    return path is not None and root.entry(path) is None and root.entry(names.parent(path)) is not None
 
 
 def _settle_rename(root: Root, action: Rename, own: Names) -> RelPath | None:
