@@ -6,17 +6,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
 from syncline.core.model import Kind, RelPath
 from syncline.errors import PathError
-from syncline.fs import syscalls
+from syncline.fs import syscalls, xattrs
 from syncline.fs.local import LocalRoot
-from tests.fs.roots import content, put
+from syncline.fs.root import NOTHING, Besides
+from tests.fs.roots import MEMORY, content, put
 
 TRIES = min(int(os.environ.get("SYNCLINE_RACE_TRIES", "1000")), 20_000)
 
@@ -33,11 +37,51 @@ while os.getppid() == int(sys.argv[2]):
 Try = Callable[[LocalRoot, int], object]
 
 
-def _set_properties(root: LocalRoot, number: int) -> object:
+BESIDES = Besides(owner=(1 << 32) + 1 if os.geteuid() == 0 else None, xattr=xattrs.pack({b"user.ours": b"1"}))
+"""Of whom and with what a file is where that is asked for; only the superuser may give files away."""
+
+
+def _set_properties(root: LocalRoot, number: int, besides: Besides = NOTHING) -> object:
     entry = root.entry(RelPath(f"dir/n{number}"))
     if entry is None or entry.kind is not Kind.FILE:
         raise PathError("absent", "", "")
-    return root.set_properties(RelPath(f"dir/n{number}"), expect=entry, mtime_ns=77, mode=0o600)
+    return root.set_properties(RelPath(f"dir/n{number}"), expect=entry, mtime_ns=77, mode=0o600, besides=besides)
+
+
+def _create_besides(root: LocalRoot, number: int) -> object:
+    writer = root.create(RelPath(f"dir/n{number}"))
+    writer.write(b"ours")
+    return writer.finish(mtime_ns=77, mode=0o600, besides=BESIDES)
+
+
+def _make_directory_besides(root: LocalRoot, number: int) -> object:
+    return root.make_directory(RelPath(f"dir/n{number}"), 0o755, BESIDES)
+
+
+def _read_link(root: LocalRoot, number: int) -> object:
+    assert root.read_link(RelPath(f"dir/n{number}")) == b"inside"
+    return None
+
+
+def _xattrs(root: LocalRoot, number: int) -> object:
+    assert xattrs.unpack(root.xattrs(RelPath(f"dir/n{number}"))) == {b"user.is": b"inside"}
+    return None
+
+
+def _rename_at_once(root: LocalRoot, number: int) -> object:
+    assert root.rename_at_once(RelPath(f"stock/n{number}"), RelPath(f"dir/n{number}"))
+    return None
+
+
+def _flush(root: LocalRoot, number: int) -> object:
+    """No time tells of a flush: what the system is asked to flush is looked at."""
+    flushed: list[str] = []
+    with patch.object(os, "fsync", lambda fd: flushed.append(os.readlink(f"/proc/self/fd/{fd}"))):
+        root.flush([RelPath(f"dir/n{number}")])
+    assert not any(path.startswith(f"{root.path}-outside") for path in flushed), flushed
+    if not any(path.endswith(f"/n{number}") for path in flushed):
+        raise PathError("absent", "dir", "a link stood there")
+    return None
 
 
 def _create(root: LocalRoot, number: int) -> object:
@@ -86,7 +130,22 @@ TRIALS: dict[str, tuple[str, Try]] = {
     "remove_directory": ("directory", lambda root, number: root.remove_directory(RelPath(f"dir/n{number}"))),
     "open": ("file", _open),
     "listing": ("", _listing),
+    "read_link": ("link", _read_link),
+    "xattrs": ("attributed", _xattrs),
+    "rename_at_once": ("", _rename_at_once),
+    "flush": ("file", _flush),
+    "create with properties": ("", _create_besides),
+    "make_directory with properties": ("", _make_directory_besides),
+    "set_properties with properties": ("file", lambda root, number: _set_properties(root, number, BESIDES)),
 }
+
+
+@pytest.fixture
+def place() -> Iterator[str]:
+    """In memory, where thousands of names cost little, if files there can have attributes."""
+    within = MEMORY if os.path.isdir(MEMORY) and xattrs.kept_at(MEMORY) else None
+    with tempfile.TemporaryDirectory(dir=within) as above:
+        yield os.path.join(above, "root")
 
 
 @pytest.fixture
@@ -116,6 +175,7 @@ def test_nothing_outside_is_touched(attacked, kind, attempt, at_once, monkeypatc
     fill(attacked, kind)
     before = everything(f"{attacked}-outside")
     root = LocalRoot(attacked)
+    root.trust(replace(root.capabilities, owner=True, xattr=True))
     put(root, "spare", b"inside")
     outcomes: Counter[str] = Counter()
     for number in range(TRIES):
@@ -153,12 +213,17 @@ def fill(place: str, kind: str) -> None:
 
 
 def _make(kind: str, name: str, above: int | None) -> None:
-    if kind == "file":
+    told = "outside" if above is not None and os.path.exists(f"/proc/self/fd/{above}/secret") else "inside"
+    if kind in ("file", "attributed"):
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=above)
-        os.write(fd, b"inside" if above is None or not os.path.exists(f"/proc/self/fd/{above}/secret") else b"outside")
+        os.write(fd, told.encode())
+        if kind == "attributed":
+            os.setxattr(fd, "user.is", told.encode())
         os.close(fd)
     elif kind == "directory":
         os.mkdir(name, dir_fd=above)
+    elif kind == "link":
+        os.symlink(told, name, dir_fd=above)
 
 
 def everything(directory: str) -> dict[str, tuple[int, ...]]:
