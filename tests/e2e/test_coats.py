@@ -1,0 +1,103 @@
+"""Whole runs against a strong disk in the coat of a weaker one: what one side folds, normalises or does not take comes
+to rest in one run, and is not carried to and fro."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+import pytest
+
+from syncline.compose import Desk, local_now
+from syncline.core.model import Event, RunFinished, RunStarted
+from syncline.engine.world import Ask
+from syncline.fs.bypath import PathRoot
+from syncline.fs.opening import open_root
+from syncline.fs.root import Capabilities
+from syncline.store.db import Store
+from tests.e2e import disk
+from tests.e2e.disk import DIR, File, Tree
+from tests.e2e.pair import Pair
+from tests.fs.roots import APPLE, FAT
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+COATS = {"apple": APPLE, "fat": FAT}
+
+
+def run(pair: Pair, coat: Capabilities) -> tuple[set[str], set[str]]:
+    """Synchronise, the right root in a coat: the actions, and the problems."""
+    with Desk(
+        Store.open(str(pair.state), now=local_now, write=True),
+        write=True,
+        opened=lambda path: PathRoot(path, coat) if path.endswith("right") else open_root(path),
+    ) as desk:
+        job = desk.adhoc("twoway", str(pair.left), str(pair.right), {}, create=True)
+        events: list[Event] = list(desk.run(job, Ask()))
+    assert isinstance(events[-1], RunFinished)
+    (plan,) = [event.plan for event in events if isinstance(event, RunStarted)]
+    told = {f"{type(action).__name__} {action.at.side} {action.at.path}" for action in plan.actions}
+    return told, {f"{problem.reason} {problem.place.path}" for problem in plan.problems}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What both sides agreed on, the names that are then exchanged for others on the left, what is written there, and
+    in the end: what stands on the right, and what is told of the left."""
+
+    says: str
+    base: Tree
+    moves: tuple[tuple[str, str], ...] = ()
+    left: Tree = field(default_factory=dict)
+    end: dict[str, str] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+    coats: tuple[str, ...] = tuple(COATS)
+
+    def __str__(self) -> str:
+        return self.says
+
+
+SCENES = [
+    Scene("files, folders and an old time", {}, left={COMPOSED: "1", "d/x": "2", "e": DIR, "odd": File("3", at=1.234)}),
+    Scene(
+        "edits and deletions",
+        {"a": "1", "d/b": "2", "c": "3"},
+        left={"a": "edited", "d": None},
+        end={"a": "=edited", "c": "=3"},
+    ),
+    Scene("the other spelling", {COMPOSED: "1"}, ((COMPOSED, DECOMPOSED),), end={DECOMPOSED: "=1"}, coats=("apple",)),
+    Scene(
+        "both spellings",
+        {COMPOSED: "1"},
+        left={DECOMPOSED: "2"},
+        end={COMPOSED: "=1"},
+        told={f"name-collision {COMPOSED}"},
+        coats=("apple",),
+    ),
+    Scene("another case", {"a": "1", "d/x": "2"}, (("a", "A"), ("d", "D")), end={"A": "=1", "D": "/", "D/x": "=2"}),
+    Scene("both cases at first", {}, left={"A": "1", "a": "2", "b": "3"}, end={"b": "=3"}, told={"name-collision a"}),
+    Scene("both cases later", {"A": "1"}, left={"a": "2"}, end={"A": "=1"}, told={"name-collision a"}),
+    Scene(
+        "a name it does not take",
+        {"a": "1"},
+        left={"b:c": "2"},
+        end={"a": "=1"},
+        told={"impossible-name b:c"},
+        coats=("fat",),
+    ),
+]
+ROWS = [pytest.param(scene, COATS[coat], id=f"{scene}-{coat}") for scene in SCENES for coat in scene.coats]
+
+
+@pytest.mark.parametrize(("scene", "coat"), ROWS)
+def test_it_comes_to_rest(pair: Pair, scene: Scene, coat: Capabilities) -> None:
+    pair.write(scene.base)
+    run(pair, coat)
+    for old, new in scene.moves:
+        os.rename(pair.left / old, pair.left / new)
+    pair.write(scene.left)
+    run(pair, coat)
+    left = disk.read(pair.left)
+    assert disk.read(pair.right) == (scene.end or left)
+    assert run(pair, coat) == (set(), scene.told)
+    assert run(pair, coat) == (set(), scene.told)
+    assert (disk.read(pair.left), disk.read(pair.right)) == (left, scene.end or left)
