@@ -75,6 +75,10 @@ def middle_of_the_schema_overwritten(path):
     path.write_bytes(data)
 
 
+def a_word_of_the_schema_that_is_no_text(path):
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE directory", b"CREATE TABL\xf8 directory"))
+
+
 def another_program_s(path):
     path.unlink()
     other = sqlite3.connect(path)
@@ -104,6 +108,7 @@ DAMAGES = [
     zeroed,
     all_pages_but_the_first_zeroed,
     middle_of_the_schema_overwritten,
+    a_word_of_the_schema_that_is_no_text,
     another_program_s,
     an_empty_database,
     a_table_lost,
@@ -161,6 +166,17 @@ def test_a_large_one_is_not_read_through_and_a_broken_page_is_found_when_it_is_m
         with pytest.raises(StateError, match="damaged") as caught:
             Jobs(store).all()
         assert "deletes nothing" in caught.value.hint
+    assert state.names()[0] == "state.db.bad-20261120T184500Z"
+    assert state.jobs(write=True) == []
+
+
+def test_a_text_that_is_none_is_damage_when_it_is_met(state):
+    state.begin()
+    state.file.write_bytes(state.file.read_bytes().replace(b"docs-usb", b"docs\xffusb"))
+    with state.open() as store:
+        assert store.notes == []
+        with pytest.raises(StateError, match="damaged"):
+            Jobs(store).all()
     assert state.names()[0] == "state.db.bad-20261120T184500Z"
     assert state.jobs(write=True) == []
 

@@ -194,16 +194,19 @@ class Store:
     def _failed(self, error: sqlite3.Error) -> Exception:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             return error  # a mistake of ours, not of the disk
-        if faults.code(error) in _DAMAGED or _schema_differs(error):
+        if faults.code(error) in _DAMAGED or _garbled(error):
             if self.stale():
                 return faults.changed_meanwhile(self.path)
             self.condemn()
+            return faults.damaged(self.path, str(error))
         return faults.from_sqlite(self.path, error)
 
 
-def _schema_differs(error: sqlite3.Error) -> bool:
-    """Whether a table or column of ours is not there: a byte of the schema is another one, which no check looks at."""
-    return faults.code(error) == sqlite3.SQLITE_ERROR and str(error).startswith(("no such ", "table "))
+def _garbled(error: sqlite3.Error) -> bool:
+    """Whether a table or column of ours is not there, or a text is none: some byte is another one, which no check looks
+    at."""
+    schema_differs = faults.code(error) == sqlite3.SQLITE_ERROR and str(error).startswith(("no such ", "table "))
+    return schema_differs or str(error).startswith("Could not decode to UTF-8")  # Python's own, without a code
 
 
 def stored_time(time: datetime) -> str:
@@ -297,6 +300,8 @@ def _damage_inside(connection: sqlite3.Connection, *, check: bool) -> str | None
         if faults.code(error) not in _DAMAGED:
             raise
         return str(error)
+    except UnicodeDecodeError:  # what SQLite says of it quotes it
+        return "the names of its tables cannot be read"
     return None
 
 
