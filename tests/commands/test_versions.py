@@ -125,6 +125,20 @@ NAMES: list[tuple[str, list[Edits], str, list[tuple[str, str]]]] = [
         "b",
         [("b", "three"), ("a", "two"), ("a", "one")],
     ),
+    (
+        "one that was displaced",
+        [[("d/f", "four")], [("a", "> d/f")]],
+        "d/f",
+        [
+            ("d/f", "three"),
+            ("d/f", "four"),
+            ("d/f", "three"),
+            ("d/f", "two"),
+            ("a", "two"),
+            ("d/f", "one"),
+            ("a", "one"),
+        ],
+    ),
     ("a folder above", [[("d", "> e")]], "e/f", [("e/f", "three"), ("d/f", "two"), ("d/f", "one")]),
     (
         "a folder above and the file",

@@ -119,9 +119,9 @@ class Journal:
         return map(self._step, rows)
 
     def trashed(self, run: str) -> list[Trashed]:
-        """What a run moved to the trash."""
+        """What a run moved to the trash: of a rename, what stood at its target."""
         rows = self._store.all(
-            "SELECT number, side, trash, path, at FROM action JOIN run ON run.key = action.run "
+            "SELECT number, side, trash, coalesce(target, path), at FROM action JOIN run ON run.key = action.run "
             "WHERE run.id = ? AND trash IS NOT NULL",
             (run,),
         )
