@@ -20,6 +20,7 @@ TABLE = [
     ("nothing said, nothing goes", Versions(), [1 * H, 500 * D, 5000 * D], set()),
     ("no versions", EXAMPLE, [], set()),
     ("so many, the newest", Versions(keep=2), [1 * H, 2 * H, 3 * H, 4 * H], {2, 3}),
+    ("of one moment", Versions(keep=1), [1 * H, 1 * H, 1 * H], {1, 2}),
     ("fewer than so many", Versions(keep=5), [1 * H, 400 * D], set()),
     ("so long, inclusive", Versions(for_s=90 * DAY_S), [89 * D, 90 * D, 90 * D + H], {2}),
     ("all of a day stay", Versions(thin=((DAY_S, Span.ALL),)), [1 * H, 1 * H, 23 * H, 24 * H], set()),

@@ -75,8 +75,9 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One earlier version of a path: which one, and when it stopped being the present one, in the local zone. `stamp`:
-    equal for copies of the same version, as an undo and its undo leave them; None: like no other."""
+    """One earlier version of a path: which one (of two of one moment the lower `key` is the newer), and when it stopped
+    being the present one, in the local zone. `stamp`: equal for copies of the same version, as an undo and its undo
+    leave them; None: like no other."""
 
     key: int
     at: datetime
@@ -88,7 +89,7 @@ def thinned(versions: Iterable[Version], rule: Versions, now: datetime) -> set[i
 
     Spans are those of the calendar in the zone of `at`, so what stays does not depend on how often this is asked.
     """
-    newest_first = sorted(versions, key=lambda version: (version.at, version.key), reverse=True)
+    newest_first = sorted(versions, key=lambda version: (version.at, -version.key), reverse=True)
     kept: list[Version] = []
     filled: set[tuple[Span, tuple[int, ...]]] = set()
     for version in newest_first:

@@ -298,9 +298,4 @@ def _in_doubt(action: Action) -> list[tuple[Side, RelPath]]:
 
 
 def _to_trash(root: Root, path: RelPath, wanted: RelPath) -> None:
-    keep, attempt = wanted, 1
-    while root.entry(keep) is not None:
-        attempt += 1
-        keep = RelPath(f"{wanted}~{attempt}")
-    transfer.make_parents(root, keep)
-    root.rename(path, keep)
+    root.rename(path, transfer.free_in_trash(root, wanted))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 
 from syncline.core import listing, names, policy
 from syncline.core.model import PRIVATE, Entry, Kind, Place, Reason, RelPath
@@ -39,8 +40,8 @@ class Names:
         """Since directly before an exchange: afterwards this name holds the user's old version."""
         return RelPath(f"{STAGING}/swap-{self.run}-{self.number}")
 
-    def trash(self, path: RelPath, attempt: int = 1) -> RelPath:
-        return RelPath(f"{TRASH}/{self.run}/{path}" + (f"~{attempt}" if attempt > 1 else ""))
+    def trash(self, path: RelPath) -> RelPath:
+        return RelPath(f"{TRASH}/{self.run}/{path}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,8 +350,30 @@ def make_parents(root: Root, path: RelPath) -> bool:
 
 def free_trash(root: Root, own: Names, path: RelPath) -> RelPath:
     """A free name in this run's trash for a path, in a directory that is there by now. Raises: PathError."""
-    attempt = 1
-    if not make_parents(root, own.trash(path)):
-        while root.entry(own.trash(path, attempt)) is not None:
-            attempt += 1
-    return own.trash(path, attempt)
+    return free_in_trash(root, own.trash(path))
+
+
+def free_in_trash(root: Root, wanted: RelPath) -> RelPath:
+    """A free place in the trash, in a directory that is there by now: where the one that is wanted is taken, or a file
+    stands in the way to it, the next one, `name~2` and so on. Raises: PathError."""
+    with suppress(PathError):  # a file may stand in the way; whatever else it is comes up again below
+        if make_parents(root, wanted):
+            return wanted
+    *folders, last = wanted.removeprefix(f"{TRASH}/").split("/")
+    place = names.parent(wanted)
+    if not _passable(root.entry(place)):
+        place = TRASH
+        for name in folders:
+            place = next(each for each in _in_turn(place, name) if _passable(root.entry(each)))
+    place = next(each for each in _in_turn(place, last) if root.entry(each) is None)
+    make_parents(root, place)
+    return place
+
+
+def _in_turn(above: RelPath, name: str) -> Iterator[RelPath]:
+    yield RelPath(f"{above}/{name}")
+    yield from (RelPath(f"{above}/{name}~{attempt}") for attempt in count(2))
+
+
+def _passable(found: Entry | None) -> bool:
+    return found is None or found.kind is Kind.DIRECTORY
