@@ -279,6 +279,8 @@ def _remember_last(world: World, ran: Ran, how: dict[str, Any], before: Sight, a
     if ran.good and quiet and last is not None and last.begun:
         told = _asked(world, "SELECT document FROM run WHERE kind = 'undo' ORDER BY key DESC LIMIT 1")
         reasons = {str(row["path"]) for (document,) in told for row in json.loads(document).get("problems", ())}
+        if ran.plan is not None:  # what this run did besides, to names of which the undone one knew nothing
+            reasons |= {path for _, path in oracle.places(ran.plan.actions) - last.names}
         oracle.taken_back(last.before, after, last.names, reasons)
     world.last = None
     if ran.good and quiet and ran.plan is not None and ran.acts and (last is None or not last.begun):
