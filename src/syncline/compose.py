@@ -25,6 +25,7 @@ from syncline.core.retention import Versions
 from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, merge_command, properties
 from syncline.engine import Ask, World
 from syncline.errors import RunRefused, UsageError
+from syncline.fs.answering import wait_for
 from syncline.fs.opening import open_root
 from syncline.fs.probe import ON_REQUEST, below, filesystem_id, may_keep
 from syncline.fs.root import Root
@@ -132,12 +133,14 @@ class Desk:
     def adhoc(self, kind: str, left: str, right: str, given: Mapping[str, object], *, create: bool) -> Job:
         """The job of two folders: the remembered one, or a new one. What is `given` replaces what was said before.
 
-        Raises: UsageError: the folders are unnamed, one, nested, missing and never seen, or belong to a configured job.
+        Raises: UsageError: the folders are unnamed, one, nested, missing and never seen, or belong to a configured job;
+        RootLost, Interrupted: one of them gives no answer.
         """
         kind_of_job = KINDS[kind]
         for name, path in zip(kind_of_job.root_names, (left, right), strict=True):
             if not path:
                 raise UsageError(f"{name} is an empty word", hint="name a folder; for the one you are in, say .")
+            wait_for(os.path.expanduser(path), self._interrupted)
         paths = [os.path.realpath(os.path.expanduser(path)) for path in (left, right)]
         self._refuse_configured(paths)
         record, swapped = self._remembered(kind, paths[0], paths[1])
@@ -233,6 +236,8 @@ class Desk:
             _close(world)
 
     def _world(self, job: Job) -> World:
+        for side in SIDES:
+            wait_for(job.root(side), self._interrupted)
         if job.mount is not None and not os.path.ismount(job.mount):
             raise _not_mounted(job.mount)
         record = Jobs(self.store).by_id(job.id)

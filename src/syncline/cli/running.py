@@ -52,22 +52,20 @@ def carry_out(call: Call, manner: Manner, pick: Pick, act: Act = Desk.run) -> in
     if manner.verbose and manner.quiet:
         raise UsageError("-v and -q contradict each other")
     write = not manner.dry_run
-    configuration = call.configuration(keep=write)
-    log.setup(call.state_dir(), manner.verbose, write, **asdict(configuration.log))
-    try:
-        with (
-            stopping() as stop,
-            Desk.open(call.state_dir(), write=write, interrupted=stop.number, configuration=configuration) as desk,
-        ):
-            _tell_notes(call, desk)
-            jobs = pick(desk)
-            for note in () if all(job.adhoc for job in jobs) else configuration.notes:
-                call.say(f"syncline: {note}")
-            ask = Ask(manner.dry_run, manner.approve, manner.full)
-            conduct = _Conduct(call, manner, desk, ask, act, stop)
-            return conduct.only(jobs[0]) if len(jobs) == 1 else conduct.each(jobs)
-    finally:
-        log.close()
+    with stopping() as stop:
+        configuration = call.configuration(keep=write)
+        log.setup(call.state_dir(), manner.verbose, write, **asdict(configuration.log))
+        try:
+            with Desk.open(call.state_dir(), write=write, interrupted=stop.number, configuration=configuration) as desk:
+                _tell_notes(call, desk)
+                jobs = pick(desk)
+                for note in () if all(job.adhoc for job in jobs) else configuration.notes:
+                    call.say(f"syncline: {note}")
+                ask = Ask(manner.dry_run, manner.approve, manner.full)
+                conduct = _Conduct(call, manner, desk, ask, act, stop)
+                return conduct.only(jobs[0]) if len(jobs) == 1 else conduct.each(jobs)
+        finally:
+            log.close()
 
 
 class _Conduct:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import contextmanager, nullcontext, suppress
+from types import FrameType, TracebackType
 
 from syncline.errors import Interrupted
 
 _SIGNALS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM") if name in signal.Signals.__members__)
+
+
+_PATIENCE_S = 1.0
+"""So long the program may take until it hears a signal: it hears none while it waits in a call of the system."""
 
 
 class Stop:
@@ -39,10 +44,15 @@ class Stop:
         with self._raising(self._times + 2):
             yield
 
-    def heard(self, number: int, frame: FrameType | None) -> None:
-        """Note a signal, and say that it was heard."""
+    def noted(self, number: int) -> int:
+        """Note a signal; how many came by now."""
         self._times += 1
         self._number = self._number or number
+        return self._times
+
+    def heard(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal, and say that it was heard."""
+        self.noted(number)
         if self._raise_from:
             if self._times >= self._raise_from:
                 raise Interrupted(number)
@@ -70,10 +80,48 @@ def stopping() -> Iterator[Stop]:
             if signal.getsignal(each) is not signal.SIG_IGN:  # nohup and background shells mean it
                 before[each] = signal.signal(each, stop.heard)
     try:
-        yield stop
+        with _Watch(stop) if before and _Watch.ABLE else nullcontext():
+            yield stop
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+class _Watch:
+    """A thread that takes the signals which the program cannot hear, because it waits for a file system that may never
+    answer. The second signal then ends it. That is as a kill: the next run goes on from the journal.
+    """
+
+    ABLE = hasattr(signal, "sigtimedwait")
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        waiting: set[int] = set()
+        while not self._over.wait(_PATIENCE_S):
+            before, waiting = waiting, signal.sigpending() & set(_SIGNALS)
+            unheard = signal.sigtimedwait(before & waiting, 0) if before & waiting else None
+            if unheard is None:
+                continue
+            waiting.discard(unheard.si_signo)
+            if self._stop.noted(unheard.si_signo) == 1:
+                _say(b"\nsyncline: waiting for a disk that gives no answer; once more ends it without\n")
+            else:
+                _say(b"\nsyncline: ended without an answer; the next run finishes or rolls back what was begun\n")
+                os._exit(128 + unheard.si_signo)
 
 
 def _say(text: bytes) -> None:

@@ -18,6 +18,7 @@ from typing import Self
 from syncline.core import filters
 from syncline.core.model import SIDES, Frozen, Reason, RelPath, Side
 from syncline.errors import PathError, RootLost, ScanFailed
+from syncline.fs.answering import silent
 from syncline.fs.root import Outside, Root
 from syncline.scanner import wire
 from syncline.scanner.process import ABLE, ROOT, Process
@@ -176,10 +177,7 @@ class Scanning:
 
     def _silent(self, side: Side) -> RootLost:
         self._outside[side].abandon()
-        return RootLost(
-            f"{self._task.roots[side].path} has given no answer for {SILENCE_S:.0f} seconds",
-            hint="see whether its disk or network is there, then run it again; nothing was changed",
-        )
+        return silent(self._task.roots[side].path, SILENCE_S)
 
     def _broken(self, side: Side, why: str) -> ScanFailed:
         path = self._task.roots[side].path
