@@ -757,3 +757,31 @@ def test_what_was_left_apart_is_no_rename(pair: Pair) -> None:
     pair.sync(code=1)
     assert disk.read(pair.right).get("b") == before is None
     assert disk.read(pair.left)["b"] == "=old"
+
+
+def test_a_folder_renamed_again_by_hand_waits_although_all_is_as_remembered(pair: Pair) -> None:
+    pair.write({"d/a": OLD})
+    pair.sync()
+    os.rename(pair.left / "d", pair.left / "e")
+    pair.sync()
+    undo(pair)
+    os.rename(pair.right / "d", pair.right / "e")
+    pair.sync(code=1)
+    pair.write({"e/a": NEW})
+    pair.sync(code=1)
+    assert conflicts(pair).keys() == {"e"}
+    assert pair.call("resolve", JOB, "e", "--keep", "left").code == 0
+    assert conflicts(pair) == {}
+    assert pair.same() == {"e": "/", "e/a": "=left"}
+
+
+def test_what_is_gone_on_both_sides_waits_no_more(pair: Pair) -> None:
+    pair.write({"d/a": OLD})
+    pair.sync()
+    os.rename(pair.left / "d", pair.left / "e")
+    pair.sync()
+    undo(pair)
+    shutil.rmtree(pair.left / "e")
+    shutil.rmtree(pair.right / "d")
+    pair.sync()
+    assert conflicts(pair) == {}

@@ -132,12 +132,14 @@ def draw(ground: Ground, conflicts: Iterable[Recorded], keep: Keep) -> Errand:
 
 
 def removed(roots: Mapping[Side, Root], conflicts: Iterable[Recorded]) -> list[int]:
-    """The ids of those of these conflicts whose clash file stands on neither side any more."""
+    """The ids of those of these conflicts whose clash file stands on neither side any more; of those that an undo
+    left, nothing."""
     gone = []
     for recorded in conflicts:
-        clash = recorded.conflict.clash
+        conflict = recorded.conflict
+        path = conflict.path if conflict.rule is Rule.UNDONE else conflict.clash
         try:
-            if clash is not None and all(roots[side].entry(clash) is None for side in SIDES):
+            if path is not None and all(roots[side].entry(path) is None for side in SIDES):
                 gone.append(recorded.id)
         except PathError:
             continue

@@ -17,6 +17,7 @@ from syncline.errors import PathError, RootLocked, RunRefused
 from syncline.jobs.kind import Job, patterns
 from syncline.scanner.scan import Scanning, Task
 from syncline.store.base import BaseStore
+from syncline.store.conflicts import Conflicts
 from syncline.store.jobs import Job as Remembered
 from syncline.store.jobs import Jobs
 
@@ -114,6 +115,7 @@ def _reading(job: Job, world: World, ask: Ask, standing: Standing) -> Scanning:
     record = world.record
     given = tuple(patterns(job.settings))
     rescope = record is not None and not standing.first and record.scope != filters.scope(given)
+    waits = record is not None and bool(Conflicts(world.store).undone(record.id))  # also where all is as remembered
     alone = world.store.write or record is None
     return Scanning(
         Task(
@@ -121,7 +123,7 @@ def _reading(job: Job, world: World, ask: Ask, standing: Standing) -> Scanning:
             _base(world, standing),
             given,
             lambda: check_stop(world),
-            everything=ask.full or rescope,
+            everything=ask.full or rescope or waits,
             rescope=rescope,
             moment=None if alone or record is None else (record.generation, record.begun),
         )
