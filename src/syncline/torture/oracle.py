@@ -122,6 +122,13 @@ def places(actions: Iterable[Action]) -> set[tuple[str, str]]:
     return found
 
 
+def inside(actions: Iterable[Action], sight: Sight) -> set[tuple[str, str]]:
+    """What is in the folders that these actions take away as a whole: one that goes on with them may find something new
+    there, and take away the rest by name."""
+    folders = [(each.at.side.value, f"{each.at.path}/") for each in actions if isinstance(each, Trash)]
+    return {(side, name) for side, folder in folders for name in sight.tree(side) if name.startswith(folder)}
+
+
 def renamed(actions: Iterable[Action]) -> set[str]:
     """Every name that a rename takes or gives, on either side."""
     moves = [action for action in actions if isinstance(action, Rename)]

@@ -350,7 +350,8 @@ def errand(world: World, op: Op, how: dict[str, Any]) -> None:
     if unfinished or before.tree("left") != after.tree("left") or before.tree("right") != after.tree("right"):
         world.base = None
     if ran.crashed or unfinished or (ran.plan is not None and not ran.good):
-        world.begun |= oracle.places(ran.plan.actions if ran.plan is not None else ())
+        actions = ran.plan.actions if ran.plan is not None else ()
+        world.begun |= oracle.places(actions) | oracle.inside(actions, before)
         world.unknown = world.unknown or ran.plan is None
         world.whole = False
 
