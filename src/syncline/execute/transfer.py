@@ -356,9 +356,12 @@ def free_trash(root: Root, own: Names, path: RelPath) -> RelPath:
 def free_in_trash(root: Root, wanted: RelPath) -> RelPath:
     """A free place in the trash, in a directory that is there by now: where the one that is wanted is taken, or a file
     stands in the way to it, the next one, `name~2` and so on. Raises: PathError."""
-    with suppress(PathError):  # a file may stand in the way; whatever else it is comes up again below
+    try:
         if make_parents(root, wanted):
             return wanted
+    except PathError as error:
+        if error.reason != Reason.TARGET_CHANGED:  # else a file stands in the way
+            raise
     *folders, last = wanted.removeprefix(f"{TRASH}/").split("/")
     place = names.parent(wanted)
     if not _passable(root.entry(place)):
