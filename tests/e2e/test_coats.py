@@ -4,7 +4,7 @@ to rest in one run, and is not carried to and fro."""
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -21,7 +21,7 @@ from tests.e2e.pair import Pair
 from tests.fs.roots import APPLE, FAT
 
 COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
-COATS = {"apple": APPLE, "fat": FAT}
+COATS = {"apple": APPLE, "fat": replace(FAT, largest=100)}
 
 
 def run(pair: Pair, coat: Capabilities) -> tuple[set[str], set[str]]:
@@ -82,6 +82,14 @@ SCENES = [
         left={"b:c": "2"},
         end={"a": "=1"},
         told={"impossible-name b:c"},
+        coats=("fat",),
+    ),
+    Scene(
+        "a file too large for it",
+        {"a": "1", "b": "2", "d/c": "3"},
+        left={"a": "edited", "b": "x" * 101, "d/c": "x" * 100, "d/e": "x" * 101},
+        end={"a": "=edited", "b": "=2", "d": "/", "d/c": "=" + "x" * 100},
+        told={"no-space b", "no-space d/e"},
         coats=("fat",),
     ),
 ]

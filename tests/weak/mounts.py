@@ -36,7 +36,8 @@ class System:
     """A kind of weak file system: how it is made and mounted, and what it cannot do.
 
     `impossible`: names it does not take, and what must be said of each. `all_times`: also those before 1980 and after
-    2107. `step_s`: of its times. `one_name`: pairs of names that are one there; `two_names`: pairs that are not.
+    2107. `step_s`: of its times. `largest`: bytes of a file, where few. `one_name`: pairs of names that are one there;
+    `two_names`: pairs that are not.
     """
 
     make: Sequence[str]
@@ -45,6 +46,7 @@ class System:
     links: bool = False
     all_times: bool = False
     step_s: float = 2
+    largest: int | None = None
     impossible: tuple[tuple[str, str], ...] = ()
     one_name: tuple[tuple[str, str], ...] = ()
     two_names: tuple[tuple[str, str], ...] = ()
@@ -56,6 +58,7 @@ SYSTEMS = {
         ("mount", "-t", "vfat", "-o", "utf8"),
         impossible=(*_LETTERS_ONLY.items(), ("x.", "dot"), ("x ", "space")),
         one_name=(("a", "A"), ("\u00e9", "\u00c9")),
+        largest=(1 << 32) - 1,
         two_names=(("\u00df", "ss"), ("\u00e9", "e\u0301")),
     ),
     "fusefat": System(("mkfs.vfat",), ("fusefat", "-o", "rw+")),

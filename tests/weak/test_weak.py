@@ -34,6 +34,7 @@ IN_A_KERNEL = (
     "test_a_rename_in_case_alone_leaves_one_name[vfat]",
     "test_a_time_it_cannot_keep_stays_on_the_strong_side[1969-vfat]",
     "test_a_time_it_cannot_keep_stays_on_the_strong_side[2242-vfat]",
+    "test_a_file_too_large_for_it_is_held_uncopied[vfat]",
     "test_a_plan_shows_what_a_run_does[vfat]",
 )
 STRIDE = 1 if os.environ.get("SYNCLINE_LONG") == "1" else 6
@@ -305,6 +306,22 @@ def test_a_time_it_cannot_keep_stays_on_the_strong_side(kind: str, at_s: int, pa
     pair.sync()
     assert disk.read(pair.left)["a"] == "=edited there"
     pair.steady()
+
+
+@each_kind
+def test_a_file_too_large_for_it_is_held_uncopied(kind: str, pair: WeakPair) -> None:
+    """Where the file system has no such limit, its disk here is too small."""
+    pair.write({"a": "1"})
+    with (pair.left / "large").open("wb") as large:
+        large.truncate(1 << 32)
+    if SYSTEMS[kind].largest is None:
+        assert pair.sync(code=3).guards == ["no-space"]
+        return
+    for expected in ([("put-file", "right", "a")], []):
+        answer = pair.sync(code=1)
+        assert (answer.actions, answer.problems) == (expected, [("no-space", "left", "large")])
+        assert f"{SYSTEMS[kind].largest:,} bytes" in answer.document["problems"][0]["detail"]
+    assert disk.read(pair.right) == {"a": "=1"}
 
 
 @each_kind

@@ -22,9 +22,10 @@ from syncline.core.draft import (
     stamp_changed,
     suspect,
     taken_for_equal,
+    too_large_there,
     touched,
 )
-from syncline.core.model import SIDES, Agreed, Entry, Gone, Kind, Policy, Rule, Side, Want, Why
+from syncline.core.model import SIDES, Agreed, Entry, Gone, Hold, Kind, Policy, Rule, Side, Want, Why
 from syncline.core.policy import Properties
 from syncline.core.trees import Fate, Merged
 
@@ -39,7 +40,12 @@ def decide(draft: Draft, merged: Merged, name: Name) -> Fate:
         if name.left is None and name.right is None:
             merged.forgotten.append(name.key)
             return Fate.GONE
-        return _alone(draft, merged, name, Side.RIGHT if name.left is None else Side.LEFT)
+        side = Side.RIGHT if name.left is None else Side.LEFT
+        if too_large_there(draft, name, side):
+            return draft.hold(merged, name, Hold.WAITING)
+        return _alone(draft, merged, name, side)
+    if any(too_large_there(draft, name, side) for side in SIDES):
+        return draft.hold(merged, name, Hold.WAITING)
     base = name.before(Kind.FILE, Kind.LINK)
     if base is None:
         return _created_both(draft, merged, name)

@@ -230,6 +230,16 @@ def impossible_there(draft: Draft, name: Name, source: Side) -> bool:
     return obstacle is not None
 
 
+def too_large_there(draft: Draft, name: Name, source: Side) -> bool:
+    """Whether the other side can have no file of this size; the reason becomes a problem."""
+    entry, largest = name.entry(source), draft.rules.ability(source.other).largest
+    too_large = entry is not None and entry.kind is Kind.FILE and entry.size > largest
+    if too_large:
+        told = f"the file is too large for the file system of the other side: no more than {largest:,} bytes"
+        draft.problem(name, source, Reason.NO_SPACE, told)
+    return too_large
+
+
 def carried(rules: Rules, source: Side, entry: Entry, present: Entry | None) -> Entry:
     """The entry as it should stand on the other side: a property that one of the sides cannot keep, or that is not to
     be kept in step, is not carried. What is new there begins with the mode it is copied from, if any."""

@@ -21,6 +21,7 @@ from syncline.core.draft import (
     stamp_changed,
     suspect,
     taken_for_equal,
+    too_large_there,
 )
 from syncline.core.model import SIDES, Agreed, Because, Gone, Hold, Kind, Side, Want, Why
 from syncline.core.policy import Extras
@@ -38,6 +39,8 @@ def decide(draft: Draft, merged: Merged, name: Name) -> Fate:
         return Fate.GONE
     if name.left is None:
         return settle_extra(draft, merged, name)
+    if too_large_there(draft, name, Side.LEFT):
+        return draft.hold(merged, name, Hold.WAITING)
     if name.right is None:
         return bring(draft, merged, name, Side.LEFT, missing(name))
     base = name.before(Kind.FILE, Kind.LINK)

@@ -58,6 +58,7 @@ class Ability:
     windows: bool = False
     earliest_ns: int = record.EARLIEST_NS
     latest_ns: int = record.LATEST_NS
+    largest: int = record.LARGEST
 
 
 @dataclass(frozen=True, slots=True)

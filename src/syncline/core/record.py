@@ -47,6 +47,7 @@ CHECKSUM_BYTES = 8
 """How many bytes of checksum follow a listing where it is stored."""
 
 LATEST_NS, EARLIEST_NS = (1 << 63) - 1, -(1 << 63)
+LARGEST = (1 << 63) - 1
 """The times a record can hold (years 1677 to 2262). File systems hold later ones: those are read as the last one."""
 
 

@@ -58,6 +58,7 @@ def ability(root: Root) -> Ability:
         able.windows,
         able.earliest_ns,
         able.latest_ns,
+        able.largest,
     )
 
 

@@ -43,8 +43,8 @@ _TABLE = {
     "zfs": replace(_STRONG, exchange=False, no_replace=False, holes=False),
     "ext2": _COARSE,
     "ext3": _COARSE,
-    "vfat": replace(_FAT, granularity_ns=2_000_000_000),
-    "msdos": replace(_FAT, granularity_ns=2_000_000_000),
+    "vfat": replace(_FAT, granularity_ns=2_000_000_000, largest=(1 << 32) - 1),
+    "msdos": replace(_FAT, granularity_ns=2_000_000_000, largest=(1 << 32) - 1),
     "exfat": replace(_FAT, granularity_ns=2_000_000_000),
     # ntfs-3g and exfat by FUSE look alike; two names are taken for one rather than one lost in the other.
     "fuseblk": replace(_NETWORK, mode=False, granularity_ns=2_000_000_000, names=_FOLDED),

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from syncline.core.model import Entry, RelPath
 from syncline.core.names import NameRules
-from syncline.core.record import EARLIEST_NS, LATEST_NS
+from syncline.core.record import EARLIEST_NS, LARGEST, LATEST_NS
 from syncline.errors import SynclineError
 from syncline.fs.scan import TOLD, within
 
@@ -26,10 +26,10 @@ class Capabilities:
 
     `inode`, `ctime`: stable over a remount and honest about changes. `mode`: permission bits are kept.
     `granularity_ns`: the step of its time stamps; `earliest_ns`, `latest_ns`: the first and last of them, since 1970;
-    what is set outside is set to the nearer one. `exchange`: two names can be swapped in one step.
-    `no_replace`: a rename can refuse a taken name in one step. `hard_links`, `symlinks`: can be made. `holes`: what is
-    not written of a file takes no room, and it can be asked where that is. `owner`, `xattr`, `windows`: who owns
-    files and directories, their extended attributes of the `user.` namespace, and their attributes of Windows are kept,
+    what is set outside is set to the nearer one. `largest`: the bytes of the largest file. `exchange`: two names can be
+    swapped in one step. `no_replace`: a rename can refuse a taken name in one step. `hard_links`, `symlinks`: can be
+    made. `holes`: what is not written of a file takes no room, and it can be asked where that is. `owner`, `xattr`,
+    `windows`: who owns files and directories, their extended attributes of the `user.` namespace, and their attributes of Windows are kept,
     may be set, and are to be told.
     """
 
@@ -39,6 +39,7 @@ class Capabilities:
     granularity_ns: int = 10_000_000
     earliest_ns: int = EARLIEST_NS
     latest_ns: int = LATEST_NS
+    largest: int = LARGEST
     exchange: bool = True
     no_replace: bool = True
     hard_links: bool = True
