@@ -380,3 +380,18 @@ def test_a_mount_shows_a_folder_beside_the_other_root(pair: Pair) -> None:
         assert disk.read(other) == {"a": "=1"}
     finally:
         subprocess.run(["umount", pair.right], check=True)
+
+
+@pytest.mark.parametrize("marker", [b"", b"no JSON", b"[]", b'{"jobs": {}}'])
+def test_a_damaged_marker_is_written_anew_by_adopt(pair: Pair, marker: bytes) -> None:
+    pair.write(left={"a": "1", "b": "2"})
+    pair.sync()
+    (pair.left / "b").unlink()
+    (pair.right / ".syncline/root.json").write_bytes(marker)
+    answer = pair.sync(code=3)
+    assert "the marker of this root is damaged" in answer.err
+    assert disk.read(pair.right) == {"a": "=1", "b": "=2"}
+    adopted = pair.call("adopt", answer.document["job"], "--json")
+    assert adopted.code == 0, adopted
+    assert pair.same() == {"a": "=1", "b": "=2"}
+    pair.settled()

@@ -29,8 +29,8 @@ class Capabilities:
     what is set outside is set to the nearer one. `largest`: the bytes of the largest file. `exchange`: two names can be
     swapped in one step. `no_replace`: a rename can refuse a taken name in one step. `hard_links`, `symlinks`: can be
     made. `holes`: what is not written of a file takes no room, and it can be asked where that is. `owner`, `xattr`,
-    `windows`: who owns files and directories, their extended attributes of the `user.` namespace, and their attributes of Windows are kept,
-    may be set, and are to be told.
+    `windows`: who owns files and directories, their extended attributes of the `user.` namespace, and their attributes
+    of Windows are kept, may be set, and are to be told.
     """
 
     inode: bool = True
