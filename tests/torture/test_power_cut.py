@@ -18,7 +18,10 @@ from typing import Any
 
 import pytest
 
+from syncline.compose import local_now
+from syncline.errors import StateError
 from syncline.fs.probe import capabilities_of
+from syncline.store.db import Store
 from syncline.torture import oracle
 from syncline.torture.case import Case
 from syncline.torture.gate import Gate, Step
@@ -180,3 +183,27 @@ def test_what_is_not_flushed_would_be_lost(place: Path) -> None:
         path = top / "file"
         found = path.read_bytes() if path.exists() else b""
     assert found == b""
+
+
+def test_a_disk_that_dies_under_the_state_is_no_damage_of_the_state(place: Path) -> None:
+    """What is read of it then looks torn; it is told as the disk's fault, and is whole on the next day."""
+    image = made("xfs", place)
+    with mounted(image, place / "before") as top:
+        state = os.fspath(top / "state")
+        with Store.open(state, now=local_now, write=True) as store:
+            store.do("CREATE TABLE many (number, text)")
+            with store.transaction():
+                store.do_each("INSERT INTO many VALUES (?, ?)", ((number, "x" * 3000) for number in range(3000)))
+            subprocess.run(["xfs_io", "-x", "-c", "shutdown", top], check=True)
+            for _ in range(2):
+                with pytest.raises(StateError, match=r"cannot be used: (Input/output|disk I/O) error"):
+                    store.all("SELECT sum(length(text)) FROM many")
+                with (
+                    pytest.raises(StateError, match=r"cannot be used: (Input/output|disk I/O) error"),
+                    store.transaction(),
+                ):
+                    store.do("UPDATE many SET text = 'y'")
+    with mounted(image, place / "before") as top, Store.open(state, now=local_now, write=True) as store:
+        assert store.notes == []
+        assert store.all("SELECT count(*), sum(length(text)) FROM many") == [(3000, 9_000_000)]
+        assert not [name for name in os.listdir(state) if ".bad-" in name]

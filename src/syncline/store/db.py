@@ -197,6 +197,9 @@ class Store:
         if faults.code(error) in _DAMAGED or _garbled(error):
             if self.stale():
                 return faults.changed_meanwhile(self.path)
+            fault = faults.unreadable(self.path)
+            if fault is not None:
+                return faults.from_system(self.path, fault)
             self.condemn()
             return faults.damaged(self.path, str(error))
         return faults.from_sqlite(self.path, error)
@@ -224,6 +227,9 @@ def _open_to_write(path: str, now: Clock) -> Store:
             _refuse_newer(path, _version_at_a_glance(path))
         connection, damage = (None, found) if found else _connected(path)
         if connection is None:
+            fault = faults.unreadable(path)
+            if fault is not None:
+                raise faults.from_system(path, fault)
             notes += _begin_again(path, damage, now)
             connection, damage = _connected(path)
             if connection is None:

@@ -57,6 +57,21 @@ def damaged(path: str, what: str) -> StateError:
     )
 
 
+def unreadable(path: str) -> OSError | None:
+    """What the disk says when a database that seems damaged is read plainly; None where it gives all of it. What such a
+    disk returns says nothing of the database, which may be whole on the next one."""
+    for name in (path, path + "-wal"):
+        try:
+            with open(name, "rb", buffering=0) as stream:
+                while stream.read(1 << 20):
+                    pass
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            return error
+    return None
+
+
 def changed_meanwhile(path: str) -> StateError:
     """The error to raise when a database read as a fixed file was written to by a run that began meanwhile."""
     return StateError(f"the state database {path} was changed while it was read", hint="another run began; ask again")
