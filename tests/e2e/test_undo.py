@@ -354,6 +354,8 @@ def test_many_files_that_would_go_are_asked_about(pair: Pair) -> None:
         f"{pair.right}/.syncline/lock",
     }
     assert undo(pair, "--dry-run").document["outcome"] == "refused"
+    (row,) = pair.call("status", "--json").document["jobs"]  # it is the undo that was refused, not a run of the job
+    assert (row["state"], row["in_sync"]) == ("idle", True)
     assert undo(pair, "--approve", refused.approve).code == 1
     assert disk.read(pair.right) == {}
 

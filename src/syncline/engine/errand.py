@@ -30,7 +30,7 @@ from syncline.core.model import (
 )
 from syncline.core.report import Report
 from syncline.engine.amend import amend
-from syncline.engine.consent import remember_refusal, unapproved
+from syncline.engine.consent import unapproved
 from syncline.engine.ground import Found, Ground
 from syncline.engine.standing import Standing, claim, judge
 from syncline.engine.world import Ask, World, check_stop, take
@@ -127,7 +127,6 @@ def perform(task: Task, ask: Ask, draw: Draw) -> Iterator[Event]:
         return
     plan = replace(plan, objections=tuple(unapproved(world, plan, ask)))
     if plan.objections:
-        remember_refusal(world, plan)
         yield RunStarted(None, plan)
         yield RunFinished(None, Outcome.REFUSED, plan.problems, task.seconds())
     elif errand.actions:
