@@ -7,6 +7,7 @@ again. Size, times and inode of the file are what they were.
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import signal
 import subprocess
@@ -295,6 +296,22 @@ def test_bytes_that_are_right_again_are_believed(rotten: Pair, medium: Medium) -
     assert rotten.sync().actions == []
     assert rotten.call("conflicts", "--json").document["conflicts"] == []
     rotten.settled()
+
+
+def test_what_is_written_through_a_memory_map_is_seen_when_it_is_read(pair: Pair) -> None:
+    """The system need not note a time for it; then it cannot be told from rot, and is held like that."""
+    pair.write({"a": File("x" * 4096, at=5)})
+    with (pair.left / "a").open("r+b") as stream, mmap.mmap(stream.fileno(), 4096) as memory:
+        memory[0:1] = b"1"
+        pair.sync()
+        before = (pair.left / "a").stat()
+        memory[1:2] = b"2"
+        after = (pair.left / "a").stat()
+        assert (before.st_mtime_ns, before.st_ctime_ns) == (after.st_mtime_ns, after.st_ctime_ns), "it was told"
+        assert pair.sync().actions == []
+        assert [row["path"] for row in verify(pair, code=1)["suspects"]] == ["a"]
+        full = pair.sync("--full", code=1)
+    assert (full.actions, full.problems) == ([], [("unreadable", "left", "a")])
 
 
 @pytest.mark.root
