@@ -55,6 +55,10 @@ SIDES = ("left", "right")
 SIZES = (24, 24, 24, 25, 4096)
 LARGE = (1 << 20) + 1
 MODES = (0o644, 0o600, 0o640, 0o755)
+NO_WRITING = 0o555
+"""Of folders only where the users are root; others could not work there any more."""
+EMPTY, CLOSED = 0.08, 0.05
+"""How many of the cases have empty files, and folders nobody may write to."""
 OWNERS = (0, 1, 2)
 DATES = (-1, 0, 86_400, 2**31 + 5, 2**33)
 """Before 1970, at its beginning, on its second day, beyond what 32 bits hold, in 2242."""
@@ -106,7 +110,9 @@ def drawn(seed: int, layer: str = "L1") -> Case:
     if layer == "L3":
         return case
     case = _kept(case, random.Random(f"kept:{layer}:{seed}"))  # noqa: S311
-    return _with_windows(case, random.Random(f"windows:{layer}:{seed}"))  # noqa: S311
+    case = _with_windows(case, random.Random(f"windows:{layer}:{seed}"))  # noqa: S311
+    case = _with_empty_files(case, random.Random(f"empty:{layer}:{seed}"))  # noqa: S311
+    return _with_closed_folders(case, random.Random(f"closed:{layer}:{seed}"))  # noqa: S311
 
 
 def _kept(case: Case, chance: random.Random) -> Case:
@@ -141,6 +147,27 @@ def _with_windows(case: Case, chance: random.Random) -> Case:
         op = ["windows", chance.choice(SIDES), chance.choice(paths), chance.choice((0, 1, 2, 3, 4, 6, 7))]
         ops.insert(chance.randint(0, len(ops)), op)
     return replace(case, ops=tuple(ops), options={**case.options, "properties": [*properties, "windows"]})
+
+
+def _with_empty_files(case: Case, chance: random.Random) -> Case:
+    """In a few of the cases some files are empty, from a chance of its own."""
+    if chance.random() >= EMPTY:
+        return case
+    ops = [[*op[:3], 0] if op[0] == "write" and chance.random() < 0.4 else op for op in case.ops]
+    return replace(case, ops=tuple(ops))
+
+
+def _with_closed_folders(case: Case, chance: random.Random) -> Case:
+    """In a few of the cases nobody may write to some folders, from a chance of its own."""
+    if chance.random() >= CLOSED:
+        return case
+    ops = list(case.ops)
+    folders = [path.rpartition("/")[0] for path in _named(ops) if "/" in path]
+    folders = folders + [op[2] for op in ops if op[0] == "mkdir"] or ["d"]
+    for _ in range(chance.choice((1, 2, 3, 5))):
+        op = ["chmod", chance.choice(SIDES), chance.choice(folders), NO_WRITING]
+        ops.insert(chance.randint(0, len(ops)), op)
+    return replace(case, ops=tuple(ops))
 
 
 def _named(ops: Sequence[Op]) -> list[str]:

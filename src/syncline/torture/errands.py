@@ -145,4 +145,6 @@ def _resolved(recorded: Recorded, keep: str, before: Sight, after: Sight) -> Non
 
 def _content(sight: Sight, side: str, path: str) -> bytes | None:
     node = sight.tree(side).get(path)
-    return None if node is None else node.content or node.kind.encode()
+    if node is None:
+        return None
+    return node.content if node.kind == "file" else node.content or node.kind.encode()
