@@ -500,6 +500,8 @@ def _told(ran: Ran, gate: Gate) -> None:
             return  # a look ahead, tidying up, or a hint: what matters is asked again, and everything else was done
         if gate.fault is not None and gate.fault.error == "EBUSY" and len(gate.failed) < ATTEMPTS:
             return  # what is in use for a moment is tried again
+        if gate.fault is not None and gate.fault.error == "ENOENT" and kinds == {"make-directory"}:
+            return  # the folders above are made, and then this one
         raise Broken("every fault is told", f"{[(s.where, s.kind, s.paths) for s in gate.failed]} -> {ran.outcome}")
 
 
