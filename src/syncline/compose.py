@@ -17,7 +17,7 @@ from typing import Any, Self
 from syncline import engine
 from syncline.config.identity import remembered, settle
 from syncline.config.values import Configuration, ConfiguredJob
-from syncline.core import filters, retention
+from syncline.core import filters, names, retention
 from syncline.core.guard import Limits
 from syncline.core.model import SIDES, Event, Guard, MergeWith, Objection, Plan, Policy, RelPath, Side
 from syncline.core.policy import Durability, Extras
@@ -283,7 +283,7 @@ class Desk:
         for job in self._configuration.jobs:
             if sorted(job.pair()) == sorted(paths):
                 told = f"these folders belong to the configured job {job.name}"
-                raise UsageError(told, hint=f"syncline run {job.name}")
+                raise UsageError(told, hint=f"syncline run {names.pasted(job.name)}")
 
     def _nothing_configured(self) -> UsageError:
         file, known = self._configuration.file, ", ".join(job.name for job in self.jobs() if job.adhoc)
@@ -361,7 +361,7 @@ def _missing(job: Job, side: Side, *, known: bool) -> UsageError | RunRefused:
         hint = "check the path, or say --create to make it" if job.adhoc else "make that folder, or mend its path"
         return UsageError(f"{name} {path} is not there", hint=hint)
     detail = f"{name} {path} is not there"
-    remedy = "connect its drive and run it again; if it is gone for good: syncline jobs forget " + job.name
+    remedy = "connect its drive and run it again; if it is gone for good: syncline jobs forget " + job.word
     return RunRefused(detail, (Objection(Guard.ROOT_MISSING, detail, remedy),), hint=remedy)
 
 
@@ -372,9 +372,10 @@ def _not_mounted(mount: str) -> RunRefused:
 
 def _not_configured(record: Remembered, configuration: Configuration) -> UsageError:
     where = configuration.file or "any configuration that is read"
+    forget = f"syncline jobs forget {names.pasted(record.name)}"
     return UsageError(
         f"these folders were those of the configured job {record.name}, which does not stand in {where}",
-        hint=f"name its file with --config, or drop what is remembered: syncline jobs forget {record.name}",
+        hint=f"name its file with --config, or drop what is remembered: {forget}",
     )
 
 

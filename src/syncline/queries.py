@@ -247,11 +247,11 @@ def path_in(job: Job, said: str) -> RelPath:
             told = " and ".join(job.root(side) for side in SIDES)
             raise UsageError(
                 f"{said} lies in none of the folders of {job.name}",
-                hint=f"they are {told}: syncline jobs show {job.name}",
+                hint=f"they are {told}: syncline jobs show {job.word}",
             )
     parts = [part for part in text.replace(os.sep, "/").split("/") if part not in ("", ".")]
     if not parts or ".." in parts:
-        hint = f"say it relative to the folders that 'syncline jobs show {job.name}' names"
+        hint = f"say it relative to the folders of the job: syncline jobs show {job.word}"
         raise UsageError(f"{said!r} is no path within {job.name}", hint=hint)
     return RelPath("/".join(parts))
 

@@ -11,7 +11,7 @@ import pytest
 from syncline.cli import frame, main
 from syncline.cli.options import CONTENT_POLICY, NO_LIMIT, PROPERTY_POLICY, parse_size, said
 from syncline.cli.running import again_command
-from syncline.cli.terminal import pasted, pasted_path
+from syncline.core.names import pasted, pasted_path
 
 
 @pytest.mark.parametrize(

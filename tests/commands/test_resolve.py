@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,6 +147,22 @@ def test_held_modes(pair: Pair, keep: str, mode: int, path: str) -> None:
         assert os.stat(root / path).st_mode & 0o777 == mode | (0o100 if path == "d" else 0)
     assert open_conflicts(pair) == []
     assert pair.sync(*HOLD).actions == []
+
+
+def test_the_command_that_settles_one_takes_any_name_of_a_job(pair: Pair) -> None:
+    config = pair.left.parent / "syncline.yaml"
+    config.write_text(f'jobs:\n  "my $job\'s":\n    kind: twoway\n    left: {pair.left}\n    right: {pair.right}\n')
+    job, among = "my $job's", ("--config", str(config))
+    pair.write({"a b": NEW, "c": NEW}, {"a b": OTHER, "c": OTHER})
+    assert pair.call("run", *among, job).code == 0
+    told = pair.call("conflicts", *among).out
+    commands = [shlex.split(each) for each in re.findall("syncline .*?--keep [a-z]+", told)]
+    assert ["syncline", "resolve", job, "a b", "--keep", "left"] in commands, told
+    assert ["syncline", "resolve", job, "--all", "--keep", "newest"] in commands, told
+    assert pair.call(*commands[0][1:], *among).code == 0
+    shutil.rmtree(pair.right)
+    lost = pair.call("run", *among, job)
+    assert (lost.code, f"syncline jobs forget {shlex.quote(job)}" in lost.err) == (3, True), str(lost)
 
 
 # what changed since

@@ -85,9 +85,10 @@ def resolve(
     file. If a side changed since, nothing of that conflict is touched.
     """
     from syncline.cli.running import carry_out
+    from syncline.core import names
 
     if bool(paths) + (run is not None) + every != 1:
-        hint = f"syncline resolve {job} PATH --keep {keep}, or --run RUN, or --all"
+        hint = f"syncline resolve {names.pasted(job)} PATH --keep {keep}, or --run RUN, or --all"
         raise UsageError("say which conflicts: paths, or --run, or --all", hint=hint)
     return carry_out(call, manner, lambda desk: [desk.job(job)], partial(_resolve, paths=paths, keep=keep, run=run))
 
@@ -119,6 +120,7 @@ def _notice(call: Call, job: Job) -> None:
 
 def _show(screen: Screen, found: Sequence[Disagreement], verbose: bool) -> None:
     from syncline.cli import show
+    from syncline.core import names
 
     if not found:
         screen.line("no open conflicts")
@@ -131,7 +133,7 @@ def _show(screen: Screen, found: Sequence[Disagreement], verbose: bool) -> None:
         if len(mine) > show.FOLD_AT and not verbose:
             screen.line((f"  … and {len(mine) - show.FOLD_AT:,} more (-v shows all)", "dim"))
         if number > 1:
-            command = f"syncline resolve {job} --all --keep newest"
+            command = f"syncline resolve {names.pasted(job)} --all --keep newest"
             screen.lines("  all at once: ", (command, "bold cyan"), ("  (or left, right, both)", "dim"), indent=4)
 
 

@@ -35,7 +35,7 @@ def explain(call: Call, job: str, path: str, json: bool) -> int:
     from syncline import queries
     from syncline.cli import terminal
     from syncline.cli.ask import looking
-    from syncline.cli.terminal import pasted_path
+    from syncline.core.names import pasted_path
     from syncline.engine import story
 
     with looking(call) as desk, ExitStack() as opened:

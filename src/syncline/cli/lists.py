@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncline.cli import show
 from syncline.cli.terminal import Piece, Screen
-from syncline.core.names import printable
+from syncline.core.names import pasted, printable
 
 if TYPE_CHECKING:
     from syncline.queries import JobRow, OperationsRow, RunRow, SpaceRow, StatusRow
@@ -43,7 +43,7 @@ def status(screen: Screen, rows: Sequence[StatusRow]) -> None:
         if "trash" in row:
             _space(screen, row["trash"], width)
         if row["conflicts"]:
-            screen.line(f"{'':<{width}}  ", (f"syncline conflicts {row['job']}", "cyan"))
+            screen.line(f"{'':<{width}}  ", (f"syncline conflicts {pasted(row['job'])}", "cyan"))
 
 
 def _operations(screen: Screen, done: OperationsRow, width: int) -> None:

@@ -13,9 +13,9 @@ from syncline.cli import progress, show, terminal
 from syncline.cli.call import Call
 from syncline.cli.options import Manner
 from syncline.cli.signals import Stop, stopping
-from syncline.cli.terminal import pasted
 from syncline.compose import Desk
 from syncline.core.model import SIDES, ActionDone, ActionFailed, Event, Outcome, RunFinished, RunStarted
+from syncline.core.names import pasted
 from syncline.core.report import Report, action_name, error_document, worst
 from syncline.engine import Ask
 from syncline.errors import Interrupted, SynclineError, UsageError

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from syncline.cli.terminal import Screen, pasted_path
+from syncline.cli.terminal import Screen
 from syncline.core.model import Objection
-from syncline.core.names import printable
+from syncline.core.names import pasted, pasted_path, printable
 from syncline.core.report import ActionRow, ConflictRow, Document, ProblemRow, Summary
 
 FOLD_AT: Final = 10
@@ -174,7 +174,7 @@ def resolution(screen: Screen, job: str, path: str, rule: str, suspect: str | No
     others = f"{other} or newest" if rule == "props-both" else f"{other}, both or newest"
     if suspect is not None:
         others = "both"
-    command = f"syncline resolve {job} {pasted_path(path)} --keep {keep}"
+    command = f"syncline resolve {pasted(job)} {pasted_path(path)} --keep {keep}"
     screen.lines("      ", (command, "bold cyan"), (f"  (or {others})", "dim"), indent=6)
 
 
@@ -384,7 +384,7 @@ def _conflicts(
         screen.line("    to settle one:" if open else "    to keep only one version:")
         resolution(screen, job, first["path"], first["rule"], suspects.get(first["path"]))
         if len(conflicts) > 1:
-            screen.line("    to see all of them: ", (f"syncline conflicts {job}", "cyan"))
+            screen.line("    to see all of them: ", (f"syncline conflicts {pasted(job)}", "cyan"))
 
 
 def _folded(screen: Screen, number: int, verbose: bool) -> None:

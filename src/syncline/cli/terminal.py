@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -164,19 +163,6 @@ class Screen:
         while self.length(head) + self.length(tail) > keep and tail:  # wide characters
             head, tail = (head[:-1], tail) if len(head) > len(tail) // 2 else (head, tail[1:])
         return head + mark + tail
-
-
-def pasted(word: str) -> str:
-    """A word as a shell takes it, whatever bytes it has."""
-    if word.isprintable():
-        return shlex.quote(word)
-    encoded = word.encode("utf-8", "surrogateescape")
-    return "$'" + "".join(chr(b) if 32 <= b < 127 and b not in (39, 92) else f"\\x{b:02x}" for b in encoded) + "'"
-
-
-def pasted_path(path: str) -> str:
-    """A path within a job as a shell takes it, and no command for an option."""
-    return pasted(f"./{path}" if path.startswith("-") else path)
 
 
 def _can_spell(encoding: str) -> bool:

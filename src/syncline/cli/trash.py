@@ -183,8 +183,7 @@ def _emptied(desk: Desk, job: Job, keep: Any, dry_run: bool) -> list[TrashRow]:
 
 def _show(screen: Screen, rows: Sequence[TrashRow], verbose: bool) -> None:
     from syncline.cli import show
-    from syncline.cli.terminal import pasted_path
-    from syncline.core.names import printable
+    from syncline.core.names import pasted, pasted_path, printable
 
     if not rows:
         screen.line("the trash is empty")
@@ -201,7 +200,7 @@ def _show(screen: Screen, rows: Sequence[TrashRow], verbose: bool) -> None:
         if len(mine) > show.FOLD_AT and not verbose:
             screen.line((f"    … and {len(mine) - show.FOLD_AT:,} more (-v shows all)", "dim"))
     last = rows[0]
-    command = f"syncline trash restore {last['job']} {pasted_path(last['path'])} --run {last['run']}"
+    command = f"syncline trash restore {pasted(last['job'])} {pasted_path(last['path'])} --run {last['run']}"
     screen.line(f"{_amount(rows)} in all")
     screen.line("  to put one back: ", (command, "bold cyan"))
 

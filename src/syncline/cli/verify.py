@@ -194,7 +194,7 @@ def _show(screen: Screen, job: Job, came: Verification) -> None:
     for pair in came.differing:
         screen.line("    ", ("!", "red"), f" {printable(pair.path)}")
     if came.differing:
-        screen.line("  both versions are kept by the next run: ", (f"syncline run {job.name}", "bold cyan"))
+        screen.line("  both versions are kept by the next run: ", (f"syncline run {job.word}", "bold cyan"))
     for problem in came.problems:
         where = f"{job.kind.root_name(problem.place.side)}: {printable(problem.place.path)}"
         told = f"  {problem.reason.value}: {printable(problem.detail)}"

@@ -96,8 +96,7 @@ def _row(job: Job, version: Version) -> VersionRow:
 
 def _show(screen: Screen, job: Job, path: str, found: Sequence[Version]) -> None:
     from syncline.cli import show
-    from syncline.cli.terminal import pasted_path
-    from syncline.core.names import printable
+    from syncline.core.names import pasted_path, printable
 
     screen.line((printable(path), "bold"), f" in {job.name}")
     if not found:
@@ -118,10 +117,10 @@ def _show(screen: Screen, job: Job, path: str, found: Sequence[Version]) -> None
     latest = next((each for each in found if each.run is not None and each.why != "conflict"), None)
     if latest is not None:
         to = "" if found[0].number else " --to NEW_PATH"
-        command = f"syncline trash restore {job.name} {pasted_path(path)} --run {latest.run}{to}"
+        command = f"syncline trash restore {job.word} {pasted_path(path)} --run {latest.run}{to}"
         screen.line("  to put one back: ", (command, "bold cyan"))
     if len(found) > 1:
-        command = f"syncline versions {job.name} {pasted_path(path)} --diff {found[1].number} {found[0].number}"
+        command = f"syncline versions {job.word} {pasted_path(path)} --diff {found[1].number} {found[0].number}"
         screen.line("  to compare two:  ", (command, "bold cyan"))
 
 

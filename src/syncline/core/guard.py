@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from syncline.core import names
 from syncline.core import plan as planning
 from syncline.core.model import (
     SIDES,
@@ -59,9 +60,10 @@ class Situation:
 def objections(actions: Collection[Action], plan_id: str, seen: Situation) -> list[Objection]:
     """Every reason not to start this plan."""
     found = []
-    shows = f"syncline plan {seen.job} -v" if seen.command is None else f"{seen.command} --dry-run -v"
-    does = f"syncline run {seen.job}" if seen.command is None else seen.command
-    approve = f"look at it with '{shows}'; if it is right: {does} --approve {plan_id}"
+    job = names.pasted(seen.job)
+    shows = f"syncline plan {job} -v" if seen.command is None else f"{seen.command} --dry-run -v"
+    does = f"syncline run {job}" if seen.command is None else seen.command
+    approve = f"look at it: {shows}; if it is right: {does} --approve {plan_id}"
     if seen.mirror and seen.source_empty and not seen.target_empty:
         found.append(
             Objection(
@@ -166,7 +168,7 @@ def _space(sums: _Sums, seen: Situation, side: Side) -> list[Objection]:
             Objection(
                 Guard.NO_SPACE,
                 f"{need} bytes would be written to {seen.names[side]} ({seen.roots[side]}), {free} bytes are free",
-                f"make room there (syncline trash empty {seen.job}) or exclude something",
+                f"make room there (syncline trash empty {names.pasted(seen.job)}) or exclude something",
             )
         )
     if new and inodes is not None and new > inodes:

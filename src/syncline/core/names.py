@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,6 +120,19 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(_escaped(character) for character in text)
+
+
+def pasted(word: str) -> str:
+    """A word as a shell takes it, whatever bytes it has."""
+    if word.isprintable():
+        return shlex.quote(word)
+    encoded = word.encode("utf-8", "surrogateescape")
+    return "$'" + "".join(chr(b) if 32 <= b < 127 and b not in (39, 92) else f"\\x{b:02x}" for b in encoded) + "'"
+
+
+def pasted_path(path: str) -> str:
+    """A path within a job as a shell takes it, and no command for an option."""
+    return pasted(f"./{path}" if path.startswith("-") else path)
 
 
 def _itself(name: str) -> str:

@@ -71,7 +71,7 @@ def of_job(job: Job, store: Store) -> Iterator[Check]:
         told = f"{weaker} takes Name and NAME for one: two files that differ only so are held, and listed"
         yield Check(f"{job.name}: names", True, told)
     if record is not None and Runs(store).unfinished(record.id):
-        remedy = f"if none is running: syncline run {job.name}"
+        remedy = f"if none is running: syncline run {job.word}"
         yield Check(f"{job.name}: last run", False, "a run goes on, or was cut off", remedy)
 
 
@@ -100,7 +100,7 @@ def _root(job: Job, record: Remembered | None, side: Side, name: str, path: str,
 def _private(job: Job, record: Remembered | None, side: Side, name: str, root: Root, store: Store) -> Iterator[Check]:
     """The marker of a root, and what lies in its staging."""
     known = None if record is None else record.left_marker if side is Side.LEFT else record.right_marker
-    adopt = f"is the right drive connected? To take the folder as it stands: syncline adopt {job.name}"
+    adopt = f"is the right drive connected? To take the folder as it stands: syncline adopt {job.word}"
     try:
         marker = read_marker(root)
         staged = root.names(STAGING)
@@ -117,7 +117,7 @@ def _private(job: Job, record: Remembered | None, side: Side, name: str, root: R
     running = any(Runs(store).unfinished(each.id) for each in Jobs(store).all())
     if staged and not running:
         told = f"{len(staged)} things left in {root.path}/{STAGING}"
-        yield Check(f"{name} staging", False, told, f"the next run settles them: syncline run {job.name}")
+        yield Check(f"{name} staging", False, told, f"the next run settles them: syncline run {job.word}")
 
 
 def _kind_of(name: str, able: Capabilities) -> Check:

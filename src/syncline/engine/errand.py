@@ -142,11 +142,11 @@ def perform(task: Task, ask: Ask, draw: Draw) -> Iterator[Event]:
 def stand(job: Job, world: World, *, cut_off: bool = False) -> tuple[Standing, Remembered]:
     """How the job stands; an errand needs a memory that may be believed, and no run that must be finished first, unless
     it will see to a `cut_off` one itself. Raises: RunRefused."""
-    again = f"syncline run {job.name}"
+    again = f"syncline run {job.word}"
     try:
         standing = judge(job, world.record, world.roots, world.filesystems, adopted=False)
     except PathError as error:
-        raise RunRefused(str(error), hint=f"look at that file, or: syncline adopt {job.name}") from error
+        raise RunRefused(str(error), hint=f"look at that file, or: syncline adopt {job.word}") from error
     if standing.objections:
         raise RunRefused(standing.objections[0].detail, standing.objections, hint=standing.objections[0].remedy)
     if standing.first or world.record is None:

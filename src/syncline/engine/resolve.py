@@ -111,10 +111,10 @@ def chosen(open_conflicts: Iterable[Recorded], choice: Choice, job: str, undos: 
     for path in choice.paths:
         if path not in there:
             told = f"there is no open conflict at {names.printable(path)}"
-            raise UsageError(told, hint=f"'syncline conflicts {job}' lists the open ones")
+            raise UsageError(told, hint=f"the open ones: syncline conflicts {names.pasted(job)}")
     if not known:
         of = f" of run {choice.run}" if choice.run is not None else ""
-        raise UsageError(f"{job} has no open conflict{of}", hint=f"syncline status {job}")
+        raise UsageError(f"{job} has no open conflict{of}", hint=f"syncline status {names.pasted(job)}")
     wanted = set(choice.paths)
     return [each for each in known if not wanted or wanted & {each.conflict.path, each.conflict.clash}]
 
@@ -311,5 +311,5 @@ def _as_seen(seen: Entry | None, found: Entry | None) -> bool:
 
 
 def _changed(ground: Ground, found: Found) -> PathError:
-    told = f"a side changed since the conflict was found; first: syncline run {ground.job.name}"
+    told = f"a side changed since the conflict was found; first: syncline run {ground.job.word}"
     return PathError(Reason.TARGET_CHANGED, found.paths[Side.LEFT], told)

@@ -96,7 +96,7 @@ def _judge(job: Job, world: World, *, adopted: bool) -> Standing:
     try:
         return judge(job, world.record, world.roots, world.filesystems, adopted=adopted)
     except PathError as error:
-        raise RunRefused(str(error), hint=f"look at that file, or: syncline adopt {job.name}") from error
+        raise RunRefused(str(error), hint=f"look at that file, or: syncline adopt {job.word}") from error
 
 
 def _reread(job: Job, world: World) -> Remembered | None:

@@ -98,7 +98,7 @@ def _objection(
     if known is None:
         return None
     name, path = job.kind.root_name(side), roots[side].path
-    remedy = f"is the right drive connected? To take the folder as it stands: syncline adopt {job.name}"
+    remedy = f"is the right drive connected? To take the folder as it stands: syncline adopt {job.word}"
     if marker is None:
         detail = f"{name} {path} was synchronised before, but carries no marker (.syncline/root.json)"
         return Objection(Guard.MARKER_MISSING, detail, remedy)
@@ -119,7 +119,7 @@ def _older(
     return Objection(
         Guard.STATE_OLDER,
         f"the state remembers run {record.generation}, but {told}: one of them is an older copy",
-        f"to compare everything anew without deleting anything: syncline adopt {job.name}",
+        f"to compare everything anew without deleting anything: syncline adopt {job.word}",
     )
 
 
@@ -127,7 +127,7 @@ def _other_source(job: Job, root: Root) -> Objection:
     return Objection(
         Guard.MARKER_DIFFERS,
         f"source {root.path} is on another file system than the one that is remembered",
-        f"is the right drive connected? To take the folder as it stands: syncline adopt {job.name}",
+        f"is the right drive connected? To take the folder as it stands: syncline adopt {job.word}",
     )
 
 

@@ -90,7 +90,7 @@ def story(job: Job, store: Store, path: RelPath, world: World | None, *, spell: 
     present = _present(job, store, path, world, spell)
     following = list(present.next)
     if not following and any(each.get("there") for each in events) and _absent(present):
-        following.append(f"syncline trash restore {job.name} {spell(path)}")
+        following.append(f"syncline trash restore {job.word} {spell(path)}")
     return {
         "path": path,
         "job": job.name,
@@ -200,7 +200,7 @@ def _present(job: Job, store: Store, path: RelPath, world: World | None, spell: 
         if conflict.rule is Rule.UNDONE:
             return _left_apart(job, store, recorded, path, spell)
         keeps = ("left", "right", "newest") if conflict.rule is Rule.PROPS_BOTH else ("left", "right", "both", "newest")
-        commands = tuple(f"syncline resolve {job.name} {spell(path)} --keep {keep}" for keep in keeps)
+        commands = tuple(f"syncline resolve {job.word} {spell(path)} --keep {keep}" for keep in keeps)
         if conflict.clash is None:
             return _Present(False, f"it is an open conflict ({conflict.rule.value}) and waits for you", commands)
         if path == conflict.clash:
@@ -209,19 +209,19 @@ def _present(job: Job, store: Store, path: RelPath, world: World | None, spell: 
             return _Present(True, told, commands)
         told = f"both sides agree; another version of it is the clash file {names.printable(conflict.clash)}"
         return _Present(True, told, commands)
-    again = (f"syncline run {job.name}",)
+    again = (f"syncline run {job.word}",)
     problem = _problem(job, store, path)
     if problem is not None:
         return _Present(False, problem, again)
     if world is None:
-        return _Present(None, "its folders cannot be reached now", (f"syncline doctor {job.name}",))
+        return _Present(None, "its folders cannot be reached now", (f"syncline doctor {job.word}",))
     try:
         found = _on_disk(job, world, path, again)
         now = went(job, store, path) if _absent(found) else None
         if now is None:
             return found
         told = f"{NOWHERE}; it was renamed to {names.printable(now)}"
-        return _Present(True, told, (f"syncline explain {job.name} {spell(now)}",))
+        return _Present(True, told, (f"syncline explain {job.word} {spell(now)}",))
     except PathError as error:
         return _Present(False, f"{names.printable(error.path)}: {error.detail}", again)
 
@@ -245,7 +245,7 @@ def _left_apart(job: Job, store: Store, recorded: Recorded, path: RelPath, spell
     where = "it" if path == top else f"{names.printable(top)}, in which it lies,"
     told = f"{of} left {where} different on the two sides; it is left alone until you say which side holds"
     keeps = ("left", "right", "both", "newest")
-    return _Present(False, told, tuple(f"syncline resolve {job.name} {spell(top)} --keep {keep}" for keep in keeps))
+    return _Present(False, told, tuple(f"syncline resolve {job.word} {spell(top)} --keep {keep}" for keep in keeps))
 
 
 def _problem(job: Job, store: Store, path: RelPath) -> str | None:

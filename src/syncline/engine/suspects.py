@@ -38,12 +38,12 @@ def remedy(job: Job, place: Place, path: RelPath, *, both: bool) -> str:
     """What a person can do about a suspect, with the command."""
     spoken = shlex.quote(names.printable(path))
     if both:
-        return f"neither side has what is remembered; earlier versions: syncline versions {job.name} {spoken}"
+        return f"neither side has what is remembered; earlier versions: syncline versions {job.word} {spoken}"
     if not job.kind.writes(place.side):
         good, bad = (f"{job.root(side)}/{place.path}" for side in (place.side.other, place.side))
         copy = f"cp -p {shlex.quote(names.printable(good))} {shlex.quote(names.printable(bad))}"
         return f"{job.kind.root_name(place.side)} is never written to; to put the good copy back yourself: {copy}"
-    return f"to put back the copy of the other side: syncline resolve {job.name} {spoken} --keep {place.side.other}"
+    return f"to put back the copy of the other side: syncline resolve {job.word} {spoken} --keep {place.side.other}"
 
 
 def spelled(content: bytes | None) -> str | None:

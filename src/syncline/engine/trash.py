@@ -237,7 +237,7 @@ def _wanted(job: Job, world: World, wish: Wish) -> list[Kept]:
     if not there:
         of = "" if wish.run is None else f" of run {wish.run}"
         told = f"{names.printable(wish.path)} is not in the trash{of}"
-        raise UsageError(told, hint=f"'syncline trash list {job.name}' shows what is")
+        raise UsageError(told, hint=f"what is there: syncline trash list {job.word}")
     first = max(there, key=lambda kept: (kept.at, kept.run, kept.entry.mtime_ns, kept.side is Side.LEFT))
     of_run = [kept for kept in there if (kept.run, kept.side) == (first.run, first.side)]
     latest: dict[RelPath, Kept] = {}
@@ -309,7 +309,7 @@ def _folder_mode(ground: Ground, kept: Kept, levels: int) -> int:
 
 
 def _taken(ground: Ground, path: RelPath) -> PathError:
-    command = f"syncline trash restore {ground.job.name} {shlex.quote(names.printable(path))} --to NEW_PATH"
+    command = f"syncline trash restore {ground.job.word} {shlex.quote(names.printable(path))} --to NEW_PATH"
     told = f"stands there already; to put it back beside it: {command}"
     return PathError(Reason.TARGET_CHANGED, path, told)
 

@@ -98,11 +98,11 @@ def verify(job: Job, world: World, percent: float | None = None) -> Iterator[Pro
 
 
 def _stand(job: Job, world: World) -> None:
-    again = f"syncline run {job.name}"
+    again = f"syncline run {job.word}"
     try:
         standing = judge(job, world.record, world.roots, world.filesystems, adopted=False)
     except PathError as error:
-        raise RunRefused(str(error), hint=f"look at that file, or: syncline adopt {job.name}") from error
+        raise RunRefused(str(error), hint=f"look at that file, or: syncline adopt {job.word}") from error
     if standing.objections:
         raise RunRefused(standing.objections[0].detail, standing.objections, hint=standing.objections[0].remedy)
     if standing.first or world.record is None:

@@ -88,7 +88,7 @@ def chosen(among: Sequence[Version], said: str, job: Job) -> Version:
         if version.number == 0 and version.side is None and said in ("left", "right"):
             return version
     numbers = ", ".join(dict.fromkeys(str(version.number) for version in among)) or "none"
-    raise UsageError(f"there is no version {said!r}", hint=f"there are {numbers}: syncline versions {job.name} PATH")
+    raise UsageError(f"there is no version {said!r}", hint=f"there are {numbers}: syncline versions {job.word} PATH")
 
 
 def differ(world: World, one: Version, other: Version, *, spoken: str) -> Difference:

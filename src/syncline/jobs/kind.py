@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from syncline.core import filters
+from syncline.core import filters, names
 from syncline.core.guard import Limits
 from syncline.core.model import SIDES, MergeWith, Policy, RelPath, Rule, Side
 from syncline.core.plan import Disposal
@@ -114,6 +114,11 @@ class Job:
     options: Options = field(default_factory=dict)
     adhoc: bool = True
     mount: str | None = None
+
+    @property
+    def word(self) -> str:
+        """Its name as a shell takes it: for a command that a person may paste."""
+        return names.pasted(self.name)
 
     def root(self, side: Side) -> str:
         return self.left if side is Side.LEFT else self.right
