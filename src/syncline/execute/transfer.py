@@ -337,14 +337,14 @@ def make_parents(root: Root, path: RelPath) -> bool:
         return False
     try:
         root.make_directory(above)
+        return True
     except PathError as error:
         if error.reason != Reason.TARGET_CHANGED:
             raise
-        cause = error.__cause__
-        if isinstance(cause, FileExistsError) or not isinstance(cause, FileNotFoundError) and root.entry(above):
-            return False
-        make_parents(root, above)
-        root.make_directory(above)
+    if root.entry(above) is not None:
+        return False
+    make_parents(root, above)
+    root.make_directory(above)
     return True
 
 
