@@ -117,6 +117,7 @@ class Disagreement:
 
     row: OpenRow
     versions: tuple[Version, Version]
+    mirrored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +344,7 @@ def _disagreement(job: Job, recorded: Recorded, suspects: Collection[Place]) -> 
         )
         for side, entry in zip(SIDES, (conflict.left, conflict.right), strict=True)
     )
-    return Disagreement(row, (left, right))
+    return Disagreement(row, (left, right), not job.kind.writes_left)
 
 
 def _summary(run: Run) -> Summary:

@@ -5,6 +5,7 @@ until a person says which side holds."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -335,6 +336,10 @@ def test_a_mirror_gives_back_its_target(mirror: Pair) -> None:
     undo(mirror, run=first)
     assert disk.read(mirror.right, properties=True) == before[1]
     assert disk.fingerprint(mirror.left) == source
+    listed = mirror.call("conflicts")
+    hints = [listed, mirror.call("explain", "source-target", "a"), mirror.call("mirror", mirror.left, mirror.right)]
+    for told in hints:  # the source is never written to
+        assert "--keep left" in told.out and not re.search(r"--keep (?!left)|\(or ", told.out), told.out
     assert mirror.call("resolve", "source-target", "--all", "--keep", "left").code == 0
     assert mirror.sync().actions == []
     mirror.same()

@@ -133,8 +133,9 @@ def _show(screen: Screen, found: Sequence[Disagreement], verbose: bool) -> None:
         if len(mine) > show.FOLD_AT and not verbose:
             screen.line((f"  … and {len(mine) - show.FOLD_AT:,} more (-v shows all)", "dim"))
         if number > 1:
-            command = f"syncline resolve {names.pasted(job)} --all --keep newest"
-            screen.lines("  all at once: ", (command, "bold cyan"), ("  (or left, right, both)", "dim"), indent=4)
+            keep, also = ("left", "") if mine[0].mirrored else ("newest", "  (or left, right, both)")
+            command = f"syncline resolve {names.pasted(job)} --all --keep {keep}"
+            screen.lines("  all at once: ", (command, "bold cyan"), (also, "dim"), indent=4)
 
 
 def _conflict(screen: Screen, told: Disagreement) -> None:
@@ -154,7 +155,8 @@ def _conflict(screen: Screen, told: Disagreement) -> None:
         screen.line(f"      {version.root:<{width}}  {_entry(version.entry)}  {name}", suspect)
     if row["open"]:
         suspects = [version.root for version in told.versions if version.suspect]
-        show.resolution(screen, row["job"], row["path"], row["rule"], suspects[0] if len(suspects) == 1 else None)
+        doubted = suspects[0] if len(suspects) == 1 else None
+        show.resolution(screen, row["job"], row["path"], row["rule"], doubted, mirror=told.mirrored)
 
 
 def _entry(entry: Entry | None) -> str:

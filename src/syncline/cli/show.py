@@ -13,6 +13,7 @@ from typing import Final
 from syncline.cli.terminal import Screen
 from syncline.core.model import Objection
 from syncline.core.names import pasted, pasted_path, printable
+from syncline.core.policy import keeps
 from syncline.core.report import ActionRow, ConflictRow, Document, ProblemRow, Summary
 
 FOLD_AT: Final = 10
@@ -122,8 +123,9 @@ def run(
     job = None if again is None or document["dry_run"] else document["job"]
     settled = [row for row in conflicts if row["kept"] is not None] if not quiet else []
     bad = {row["path"]: row["root"] for row in document["problems"] if row["reason"] == "unreadable"}
-    _conflicts(screen, settled, False, verbose, job, {}, would=document["run"] is None)
-    _conflicts(screen, [row for row in conflicts if row["kept"] is None], True, verbose, job, bad)
+    waiting, mirror = [row for row in conflicts if row["kept"] is None], document["kind"] == "mirror"
+    _conflicts(screen, settled, False, verbose, job, {}, mirror=mirror, would=document["run"] is None)
+    _conflicts(screen, waiting, True, verbose, job, bad, mirror=mirror)
     _end(screen, document, again)
 
 
@@ -168,14 +170,25 @@ def untouched(name: str) -> str:
     return "left alone until you say which side holds" if name == "undone" else "nothing was touched"
 
 
-def resolution(screen: Screen, job: str, path: str, rule: str, suspect: str | None = None) -> None:
+def resolution(
+    screen: Screen, job: str, path: str, rule: str, suspect: str | None = None, *, mirror: bool = False
+) -> None:
     """The command that settles a conflict, and what else may be kept. `suspect`: the root whose bytes nobody wrote."""
-    keep, other = ("right", "left") if suspect in ("left", "source") else ("left", "right")
-    others = f"{other} or newest" if rule == "props-both" else f"{other}, both or newest"
+    if suspect == "source":
+        told = "copy the version you want to the source yourself: a mirror never writes there"
+        screen.lines("      ", (told, "dim"), indent=6)
+        return
+    keep = "right" if suspect == "left" else "left"
+    others = [other for other in keeps(rule, writes_left=not mirror) if other != keep]
     if suspect is not None:
-        others = "both"
+        others = [other for other in others if other == "both"]
+    also = f"or {_either(others)}" if others else "the version of the source"
     command = f"syncline resolve {pasted(job)} {pasted_path(path)} --keep {keep}"
-    screen.lines("      ", (command, "bold cyan"), (f"  (or {others})", "dim"), indent=6)
+    screen.lines("      ", (command, "bold cyan"), (f"  ({also})", "dim"), indent=6)
+
+
+def _either(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
 
 
 def reason(why: str) -> str:
@@ -367,6 +380,7 @@ def _conflicts(
     job: str | None,
     suspects: Mapping[str, str],
     *,
+    mirror: bool,
     would: bool = False,
 ) -> None:
     """`job`: whose they are, where they can be settled now; `suspects`: the root whose bytes nobody wrote, by path;
@@ -382,7 +396,7 @@ def _conflicts(
     first = next((row for row in conflicts if row["kept"] is None or row["clash"] is not None), None)
     if first is not None and job is not None:
         screen.line("    to settle one:" if open else "    to keep only one version:")
-        resolution(screen, job, first["path"], first["rule"], suspects.get(first["path"]))
+        resolution(screen, job, first["path"], first["rule"], suspects.get(first["path"]), mirror=mirror)
         if len(conflicts) > 1:
             screen.line("    to see all of them: ", (f"syncline conflicts {pasted(job)}", "cyan"))
 

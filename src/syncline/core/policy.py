@@ -197,6 +197,13 @@ def same_properties(one: Entry, other: Entry, *, mode: bool = True) -> bool:
     return all(same_property(name, one, other) for name in MERGED if mode or name != "mode")
 
 
+def keeps(rule: str, *, writes_left: bool) -> tuple[str, ...]:
+    """What a person may say to settle a conflict of a rule. A side that is never written to can only be kept."""
+    if not writes_left:
+        return ("left",)
+    return ("left", "right", "newest") if rule == Rule.PROPS_BOTH else ("left", "right", "both", "newest")
+
+
 def merge_properties(base: Agreed | None, left: Entry, right: Entry, policy: Policy, rules: Rules) -> Properties:
     """The properties of both sides, each merged by itself."""
     return Properties({name: merge_property(name, base, left, right, policy, rules) for name in MERGED})

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
-from syncline.core import names
+from syncline.core import names, policy
 from syncline.core.model import (
     SIDES,
     Entry,
@@ -199,7 +199,7 @@ def _present(job: Job, store: Store, path: RelPath, world: World | None, spell: 
         conflict = recorded.conflict
         if conflict.rule is Rule.UNDONE:
             return _left_apart(job, store, recorded, path, spell)
-        keeps = ("left", "right", "newest") if conflict.rule is Rule.PROPS_BOTH else ("left", "right", "both", "newest")
+        keeps = policy.keeps(conflict.rule, writes_left=job.kind.writes_left)
         commands = tuple(f"syncline resolve {job.word} {spell(path)} --keep {keep}" for keep in keeps)
         if conflict.clash is None:
             return _Present(False, f"it is an open conflict ({conflict.rule.value}) and waits for you", commands)
@@ -244,7 +244,7 @@ def _left_apart(job: Job, store: Store, recorded: Recorded, path: RelPath, spell
     of = f"the undo of run {run.undoes}" if run is not None and run.undoes is not None else "an undo"
     where = "it" if path == top else f"{names.printable(top)}, in which it lies,"
     told = f"{of} left {where} different on the two sides; it is left alone until you say which side holds"
-    keeps = ("left", "right", "both", "newest")
+    keeps = policy.keeps(Rule.UNDONE, writes_left=job.kind.writes_left)
     return _Present(False, told, tuple(f"syncline resolve {job.word} {spell(top)} --keep {keep}" for keep in keeps))
 
 
