@@ -140,6 +140,11 @@ def test_too_little_space(free: int, stopped: bool) -> None:
     found = _of("a=1#60 b=1#40", "", free_bytes=room)
     assert [item.guard for item in found] == ([Guard.NO_SPACE] if stopped else [])
     assert all(item.approve is None for item in found)
+    for item in found:  # the numbers say why, and nothing is advised that may be impossible
+        assert (
+            f"{STAGING_RESERVE_BYTES + free} bytes are free, and the run needs {STAGING_RESERVE_BYTES}" in item.detail
+        )
+        assert "trash empty" not in item.remedy
 
 
 @pytest.mark.parametrize(("free", "stopped"), [(2, True), (3, False)])

@@ -126,8 +126,7 @@ NAMED = r"(?<=[\"'(` ])syncline ([a-z]{3,})(?= (?:[A-Z{]|[a-z]+ \{)|[`'\"])"
 
 
 def test_commands_that_messages_name_are_there() -> None:
-    """`no-space` is let off until there is a command that empties the trash; troubleshooting.md says so."""
-    known = {*COMMANDS, *ALIASES, "trash"}
+    known = {*COMMANDS, *ALIASES}
     wrong = []
     for source in sorted((pages.ROOT / "src").rglob("*.py")):
         for word in re.findall(

@@ -161,14 +161,16 @@ def _all_changed(plan_id: str, seen: Situation, side: Side, approve: str) -> lis
 
 
 def _space(sums: _Sums, seen: Situation, side: Side) -> list[Objection]:
+    job = names.pasted(seen.job)
     need, new, free, inodes = sums.need, sums.new, seen.free_bytes[side], seen.free_inodes[side]
     found = []
     if sums.puts and free is not None and need + STAGING_RESERVE_BYTES > free:
         found.append(
             Objection(
                 Guard.NO_SPACE,
-                f"{need} bytes would be written to {seen.names[side]} ({seen.roots[side]}), {free} bytes are free",
-                f"make room there (syncline trash empty {names.pasted(seen.job)}) or exclude something",
+                f"{need} bytes would be written to {seen.names[side]} ({seen.roots[side]}), {free} bytes are free, "
+                f"and the run needs {STAGING_RESERVE_BYTES} of them for itself",
+                f"make room there or exclude something; what its trash holds: syncline trash list {job}",
             )
         )
     if new and inodes is not None and new > inodes:
