@@ -395,3 +395,22 @@ def test_a_damaged_marker_is_written_anew_by_adopt(pair: Pair, marker: bytes) ->
     assert adopted.code == 0, adopted
     assert pair.same() == {"a": "=1", "b": "=2"}
     pair.settled()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_file_where_its_own_folder_is_to_be(pair: Pair, first: bool) -> None:
+    pair.write({"a": "1"})
+    own = pair.right / ".syncline"
+    if not first:
+        pair.sync()
+        shutil.rmtree(own)
+    own.write_text("mine")
+    adopt = [] if first else [("adopt", "left-right")]
+    for command in [("sync", pair.left, pair.right), *adopt]:
+        told = pair.call(*command)
+        assert (told.code, f"rename or remove {own}" in told.out + told.err) == (3, True), str(told)
+        assert "To take the folder as it stands" not in told.out + told.err, str(told)
+    assert own.read_text() == "mine"
+    own.rename(pair.right / "mine")
+    assert (pair.call("adopt", "left-right") if adopt else pair.sync()).code == 0
+    assert pair.same() == {"a": "=1", "mine": "=mine"}

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from syncline.core.model import PRIVATE, SIDES, Side
+from syncline.engine.standing import in_the_way
 from syncline.errors import PathError, SynclineError
 from syncline.execute.transfer import STAGING
 from syncline.fs.marker import read_marker
@@ -103,11 +104,14 @@ def _private(job: Job, record: Remembered | None, side: Side, name: str, root: R
     adopt = f"is the right drive connected? To take the folder as it stands: syncline adopt {job.word}"
     try:
         marker = read_marker(root)
-        staged = root.names(STAGING)
+        blocked = in_the_way(job, side, marker, root)
+        staged = root.names(STAGING) if blocked is None else []
     except PathError as error:
         yield Check(f"{name} marker", False, str(error), adopt)
         return
-    if known is None:
+    if blocked is not None:
+        yield Check(f"{name} marker", False, blocked.detail, blocked.remedy)
+    elif known is None:
         yield Check(f"{name} marker", True, "never run; the first run writes it")
     elif marker is None:
         yield Check(f"{name} marker", False, f"{root.path}/{PRIVATE}/root.json is missing", adopt)

@@ -11,7 +11,9 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syncline.core.model import Guard, Objection, Side
+from syncline.core import names
+from syncline.core.model import Guard, Kind, Objection, RelPath, Side
+from syncline.core.record import PRIVATE
 from syncline.errors import PathError
 from syncline.fs.marker import Marker, read_marker, write_marker
 from syncline.fs.root import Root
@@ -44,6 +46,8 @@ def judge(
     markers = {side: _marker(roots[side], adopted=adopted) for side in sides}
     found = [marker.jobs.get(job.id, 0) for marker in markers.values() if marker is not None]
     generation = max([record.generation if record is not None else 0, *found]) + 1
+    if blocked := [each for side in sides if (each := in_the_way(job, side, markers[side], roots[side]))]:
+        return Standing(False, generation, tuple(blocked))
     if record is None or adopted or record.generation == 0:
         return Standing(True, generation, notes=_strangers(job, record, markers, adopted), adopted=adopted)
     objections = [objection for side in sides if (objection := _objection(job, side, markers[side], record, roots))]
@@ -89,6 +93,15 @@ def _marker(root: Root, *, adopted: bool) -> Marker | None:
         if not adopted:
             raise
         return None
+
+
+def in_the_way(job: Job, side: Side, marker: Marker | None, root: Root) -> Objection | None:
+    """That something else stands where syncline's own folder is to be. Raises: PathError."""
+    own = root.entry(RelPath(PRIVATE)) if marker is None else None
+    if own is None or own.kind is Kind.DIRECTORY:
+        return None
+    detail = f"in {job.kind.root_name(side)} {root.path}, {PRIVATE} is no folder: syncline keeps its own files there"
+    return Objection(Guard.MARKER_MISSING, detail, f"rename or remove {names.pasted(f'{root.path}/{PRIVATE}')}")
 
 
 def _objection(
