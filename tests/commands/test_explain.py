@@ -102,6 +102,7 @@ NOW: list[Now] = [
     ("a folder with a new folder", {"d/new/x": "x"}, {}, "d", False, "something below it changed in left"),
     ("ignored", {"a.tmp": "x"}, {}, "a.tmp", None, "matches an ignore pattern"),
     ("in an ignored folder", {"cache/x": "x"}, {}, "cache/x", None, "the folder cache matches an ignore pattern"),
+    ("syncline's own", {}, {}, ".syncline/root.json", None, "it is syncline's own"),
     ("never there", {}, {}, "never", True, "it stands on neither side"),
     ("deleted on both sides", {"a": None}, {"a": None}, "a", True, "the next run forgets it"),
 ]

@@ -25,6 +25,7 @@ from syncline.core.model import (
     Side,
     Trash,
 )
+from syncline.core.record import PRIVATE
 from syncline.core.report import PlaceRow, action_row
 from syncline.engine.ground import Found, Ground
 from syncline.engine.lineage import earlier_names, moment_of, went
@@ -260,12 +261,14 @@ def _problem(job: Job, store: Store, path: RelPath) -> str | None:
 
 
 def _on_disk(job: Job, world: World, path: RelPath, again: tuple[str, ...]) -> _Present:
+    if path.partition("/")[0] == PRIVATE:
+        return _Present(None, f"it is syncline's own: what lies in {PRIVATE} of a folder is never synchronised")
     ground = Ground(job, world)
     found = ground.find(path)
     left, right = found.entries[Side.LEFT], found.entries[Side.RIGHT]
     out = _left_out(ground, path, left or right)
     if out is not None:
-        return _Present(None, f"it is left out: {out}", ("syncline jobs show " + job.name,))
+        return _Present(None, f"it is left out: {out}", ("syncline jobs show " + job.word,))
     if left is None and right is None:
         told = f"{NOWHERE}; the next run forgets it" if found.agreed is not None else NOWHERE
         return _Present(True, told)
