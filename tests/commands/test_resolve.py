@@ -165,6 +165,13 @@ def test_the_command_that_settles_one_takes_any_name_of_a_job(pair: Pair) -> Non
     assert (lost.code, f"syncline jobs forget {shlex.quote(job)}" in lost.err) == (3, True), str(lost)
 
 
+def test_what_a_person_settled_is_told_without_the_policy_that_held_it(pair: Pair) -> None:
+    pair.write({"a": NEW}, {"a": OTHER})
+    pair.sync(*HOLD, code=1)
+    told = pair.call("resolve", JOB, "a", "--keep", "left")
+    assert ("the version of left holds," in told.out, "(hold)" in told.out) == (True, False), str(told)
+
+
 # what changed since
 
 

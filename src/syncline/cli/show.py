@@ -419,9 +419,10 @@ def _settled(row: ConflictRow, *, would: bool) -> list[str]:
         return ["both versions stay"]
     if row["clash"] is not None:
         return [f"the name keeps the version of {row['kept']},", f"the other one is {printable(row['clash'])}"]
+    by = "" if row["policy"] == "hold" else f" ({row['policy']})"  # held is what a person settled, not a policy
     if row["rule"] == "props-both":
-        return [f"those of {row['kept']} hold ({row['policy']})"]
-    return [f"the version of {row['kept']} holds ({row['policy']}),", "the other one is in the trash"]
+        return [f"those of {row['kept']} hold{by}"]
+    return [f"the version of {row['kept']} holds{by},", "the other one is in the trash"]
 
 
 def _end(screen: Screen, document: Document, again: str | None) -> None:
