@@ -7,6 +7,7 @@ import os
 import sqlite3
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,40 @@ BEFORE: disk.Tree = {
     "partly/edited.txt": File("19", at=0),
     "empty": DIR,
     "content-and-mode": File("20", at=0, mode=0o644),
+    "swap-one": File("31", at=0),
+    "swap-two": File("32", at=0),
+    "ring-one": File("33", at=0),
+    "ring-two": File("34", at=0),
+    "ring-three": File("35", at=0),
+    "folder/inner/edited.txt": File("36", at=0),
+    "folder/inner/moved-out.txt": File("37", at=0),
+    "small-folder/edited.txt": File("38", at=0),
+    "renamed": File("39", at=0),
+    "renamed-into": File("40", at=0),
+    "renamed-mode": File("41", at=0, mode=0o644),
+    "renamed-both": File("42", at=0),
+    "case-only": File("43", at=0),
+    "renamed-gone": File("44", at=0),
 }
+RENAMED_LEFT = (
+    ("swap-one", "swapping"),
+    ("swap-two", "swap-one"),
+    ("swapping", "swap-two"),
+    ("ring-one", "turning"),
+    ("ring-two", "ring-one"),
+    ("ring-three", "ring-two"),
+    ("turning", "ring-three"),
+    ("folder/inner/moved-out.txt", "moved-out.txt"),
+    ("folder", "folder-moved"),
+    ("small-folder", "small-folder-moved"),
+    ("renamed", "renamed-moved"),
+    ("renamed-into", "made-for-it/renamed-into"),
+    ("renamed-mode", "renamed-mode-moved"),
+    ("renamed-both", "renamed-both-left"),
+    ("case-only", "Case-Only"),
+    ("renamed-gone", "renamed-gone-moved"),
+)
+RENAMED_RIGHT = (("renamed-both", "renamed-both-right"),)
 LEFT: disk.Tree = {
     "edited-left": File("1 left", at=10),
     "both-left-newer": File("3 left", at=90),
@@ -91,6 +125,17 @@ RIGHT: disk.Tree = {
     "created-both": File("26 right", at=10),
     "created-equal": File("27", at=10),
     "content-and-mode": Touch(mode=0o600),
+    "swap-one": File("31 right", at=10),
+    "ring-two": File("34 right", at=10),
+    "folder/inner/edited.txt": File("36 right", at=10),
+    "folder/inner/moved-out.txt": File("37 right", at=10),
+    "folder/inner/new.txt": File("45", at=10),
+    "small-folder/edited.txt": File("38 right", at=10),
+    "renamed": File("39 right", at=10),
+    "renamed-into": File("40 right", at=10),
+    "renamed-mode": Touch(mode=0o600),
+    "case-only": File("43 right", at=10),
+    "renamed-gone": None,
 }
 LEFT_LATER: disk.Tree = {"directory-to-file-edited": None, "partly/edited.txt": File("19 left", at=10)}
 
@@ -105,6 +150,7 @@ KINDS = {
     "rename to-trash",
     "rename to-clash",
     "rename publish",
+    "rename back",
     "exchange",
     "set-properties",
     "remove-directory",
@@ -146,16 +192,18 @@ class Crashed:
         self.pair.write(left=BEFORE)
         first = self.run()
         assert first.code == 0, str(first)
+        rename(self.pair.left, RENAMED_LEFT)
+        rename(self.pair.right, RENAMED_RIGHT)
         self.pair.write(LEFT, RIGHT)
         self.pair.write(left=LEFT_LATER)
         disk.write(self.pair.left, {"directory-to-file-edited": File("30", at=10)})
         self.contents = self.live() | self.live(self.pair.right)
 
-    def run(self, kill: int | None = None) -> Forked:
+    def run(self, kill: int | None = None, stop: str = "") -> Forked:
         pair = self.pair
         args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json", "--trash-max-size", "none")
         if kill is None:
-            return self.parent.call(*args, batch=self.batch)
+            return self.parent.call(*args, batch=self.batch, at=stop, do="kill -INT $PPID")
         return self.parent.call(*args, kill=kill, batch=self.batch, readers=True)  # which outlive it for a moment
 
     def live(self, root: Path | None = None) -> set[str]:
@@ -165,6 +213,12 @@ class Crashed:
         """Every content that is live or in the trash, on either side."""
         kept = {told for root in (self.pair.left, self.pair.right) for told in disk.trash(root).values()}
         return kept | self.live() | self.live(self.pair.right)
+
+
+def rename(root: Path, pairs: Iterable[tuple[str, str]]) -> None:
+    for old, new in pairs:
+        (root / new).parent.mkdir(exist_ok=True)
+        (root / old).rename(root / new)
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +294,16 @@ def test_a_run_killed_at_any_step_is_finished_by_the_next_one(
         assert killed.code == -9, str(killed)
         assert killed.steps[-1] == run.steps[moment - 1]
         assert_finished(world, run.end, f"killed at step {moment} ({' > '.join(killed.steps[-3:])})")
+
+
+@pytest.mark.parametrize("kind", ["rename back", "write half", "exchange"])
+def test_a_run_that_is_stopped_is_finished_by_the_next_one(
+    in_batches: Plain, parent: Forks, quick: Path, kind: str
+) -> None:
+    world = Crashed(quick, parent, in_batches.batch)
+    stopped = world.run(stop=kind)
+    assert stopped.code == 130, str(stopped)
+    assert_finished(world, in_batches.end, f"stopped at the first {kind}")
 
 
 @pytest.mark.parametrize("kind", sorted(RECOVERED))

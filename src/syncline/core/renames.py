@@ -199,6 +199,8 @@ class _Final:
     agreed: dict[str, Agreed] | None = None
     looks: dict[Side, dict[str, Entry]] = field(default_factory=dict)
     held: dict[str, Agreed | None] = field(default_factory=dict)
+    brought: dict[str, Thing] = field(default_factory=dict)
+    taken: dict[str, Thing] = field(default_factory=dict)
 
 
 class _Cycle(Exception):
@@ -229,6 +231,7 @@ class _Course:
         self._visiting: list[Thing] = []
         self._finals: dict[str, _Final] = {}
         self._over: dict[Step, Entry] = {}
+        self._reached: dict[Thing, frozenset[Place]] = {}
         self.followed = Followed(looked, differing.fold)
 
     def obstacles(self) -> set[Thing]:
@@ -450,6 +453,7 @@ class _Course:
         home = self._finals.get(_key(self._base_paths(thing[0])[0], self._all.fold))
         if home is not None:
             self._agreed(home).pop(thing[1], None)
+            home.taken[thing[1]] = thing
         for side in SIDES:
             index, name = self._sights[side].place[thing]
             self._look(self._at(self._side_paths(side, index)), side).pop(name, None)
@@ -474,6 +478,7 @@ class _Course:
                 look.pop(taken)
             look[name] = self._entry(side, thing)
         self._agreed(above)[key] = replace(before, left_name=spelled[0], right_name=spelled[1])
+        above.brought[key] = thing
         return free
 
     def _displaced(self, side: Side, thing: Thing, above: _Final, name: str) -> bool:
@@ -528,6 +533,9 @@ class _Course:
         for unit in units:
             if len(unit) > 1 and not self._turns(unit, goes, arrives):
                 return {thing for _, thing in unit}
+            places = frozenset(Place(step[0], goes[step]) for step in unit)
+            for _, thing in unit:
+                self._reached[thing] = self._reached.get(thing, frozenset()) | places
         stuck: set[Thing] = set()
         for leaving in (False, True):
             try:
@@ -650,18 +658,22 @@ class _Course:
         looks = [self._seen(final, side) for side in SIDES]
         stood = [None if (at := final.now.get(side)) is None else self._all.all[at].look(side) for side in SIDES]
         steady = None if before is None else before.steady
-        here = before is not None and _key(before.left_path, self._all.fold) == _key(final.paths[0], self._all.fold)
         return Triple(
             *final.paths,
-            before.row if before is not None and here else None,
+            None if before is None else before.row,
             base,
             *looks,
             held=final.held or None,
             origin=Triple(
                 *final.paths, None, BaseDirectory() if before is None else before.base, *stood, steady=steady
             ),
+            brought=self._once_reached(final.brought),
+            taken=self._once_reached(final.taken),
             steady=steady,
         )
+
+    def _once_reached(self, moved: Mapping[str, Thing]) -> dict[str, frozenset[Place]]:
+        return {key: self._reached.get(thing, frozenset()) for key, thing in moved.items()}
 
     def _moves_from(self, final: _Final, key: str) -> bool:
         return final.base is not None and (final.base, key) in self._winner and (final.base, key) not in self._held

@@ -35,7 +35,9 @@ class Triple:
 
     Both paths are always set: on a side where the directory is absent, it is the path it would have. Where renames are
     carried across, it shows what will be after them; `origin` then is what was seen, and `held` are names that are to
-    be left alone, with what had been agreed of them. `steady`: files that are as they were, and left out of all views.
+    be left alone, with what had been agreed of them; `brought` and `taken` are the names that a rename gives it and
+    takes from it, each with the places that must have been reached before that is so. `steady`: files that are as they
+    were, and left out of all views.
     """
 
     left_path: RelPath
@@ -46,6 +48,8 @@ class Triple:
     right: Look
     held: Mapping[str, Agreed | None] | None = field(default=None, kw_only=True)
     origin: Triple | None = field(default=None, kw_only=True)
+    brought: Mapping[str, frozenset[Place]] = field(default_factory=dict, kw_only=True)
+    taken: Mapping[str, frozenset[Place]] = field(default_factory=dict, kw_only=True)
     steady: Steady | None = field(default=None, kw_only=True)
 
     def path(self, side: Side) -> RelPath:

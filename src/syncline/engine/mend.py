@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from syncline.core.model import Outcome, RelPath, Side
+from syncline.core.model import SIDES, Outcome, RelPath, Side
+from syncline.core.names import folding
 from syncline.engine.world import World
 from syncline.fs.locking import STAGING
 from syncline.jobs.kind import Job
@@ -34,7 +35,8 @@ def mend(job: Job, world: World) -> Mended:
         if journal.unfinished(world.record.id):
             from syncline.execute.recover import recover  # here, for few runs need all that it loads
 
-            suspects = recover(world.roots, store, journal, world.record.id).suspects
+            fold = folding(*(world.roots[side].capabilities.names for side in SIDES))
+            suspects = recover(world.roots, store, journal, world.record.id, fold).suspects
         cut_off = Runs(store).unfinished(world.record.id)
         undos = tuple(run for run in cut_off if run.undoes is not None)
         close(world, [run for run in cut_off if run.undoes is None])

@@ -8,7 +8,7 @@ next merge, which sees the files as they are. What no journal explains goes to t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncline.core import names, policy
@@ -31,11 +31,13 @@ from syncline.core.model import (
 )
 from syncline.errors import PathError
 from syncline.execute import perform, transfer
+from syncline.execute.follow import follow
 from syncline.execute.perform import Site, Staged
 from syncline.execute.results import Results, outcome_place, touched
 from syncline.execute.transfer import STAGING, TRASH, Names
 from syncline.fs import xattrs
 from syncline.fs.root import Besides, Root
+from syncline.store.base import BaseStore
 from syncline.store.db import Store
 from syncline.store.journal import Journal, Step
 
@@ -49,12 +51,14 @@ class Recovered:
     suspects: set[tuple[Side, RelPath]] = field(default_factory=set)
 
 
-def recover(roots: Mapping[Side, Root], store: Store, journal: Journal, job: str) -> Recovered:
+def recover(
+    roots: Mapping[Side, Root], store: Store, journal: Journal, job: str, fold: Callable[[str], str]
+) -> Recovered:
     """Settle every unfinished action of a job. May itself be killed at any step and run again.
 
     Raises: PathError, RootLost, StateError: nothing may be merged before recovery has come to its end.
     """
-    begun = list(journal.unfinished(job))
+    begun, base = list(journal.unfinished(job)), BaseStore(store, job)
     recovered = Recovered(begun=len(begun))
     for unit in _units(begun):
         site = Site(roots, Results(), lambda: False)
@@ -73,7 +77,12 @@ def recover(roots: Mapping[Side, Root], store: Store, journal: Journal, job: str
                     recovered.finished += 1
         for side in {item.action.at.side for item in unit}:
             roots[side].flush(_changed(item for item in unit if item.action.at.side is side))
-        _close(store, journal, unit, outcomes)
+        with store.transaction():
+            _close(journal, unit, outcomes)
+            if len(outcomes) == len(unit):
+                for item in unit:
+                    if isinstance(item.action, Rename):
+                        follow(base, item.action, fold)
     return recovered
 
 
@@ -211,10 +220,9 @@ def _took_effect(roots: Mapping[Side, Root], item: Step) -> bool:
             return found is not None and found.kind is Kind.DIRECTORY
         case Trash() | Remove():
             return found is None
-        case Rename(expect=expect, to=to, over=over, swap=swap):
+        case Rename(expect=expect, to=to):  # its old name may have been given to something else since
             arrived = expect is not None and transfer.same_object(expect, root.entry(to))
-            left = transfer.same_object(over, found) if swap and over is not None else found is None
-            return arrived and left
+            return arrived and expect is not None and not transfer.same_object(expect, found)
         case SetProperties():
             return found is not None and policy.same_properties(found, action.entry)
         case _:
@@ -263,20 +271,17 @@ def _finish(site: Site, item: Step) -> tuple[Entry | None, RelPath | None] | Non
     return site.results.entries.get(outcome_place(action)), trashed
 
 
-def _close(
-    store: Store, journal: Journal, unit: Sequence[Step], outcomes: Mapping[int, tuple[Entry | None, RelPath | None]]
-) -> None:
+def _close(journal: Journal, unit: Sequence[Step], outcomes: Mapping[int, tuple[Entry | None, RelPath | None]]) -> None:
     run = unit[0].run
-    with store.transaction():
-        journal.done(run, [(number, entry, trashed) for number, (entry, trashed) in outcomes.items()])
-        journal.failed(
-            run,
-            [
-                (item.number, Problem(item.action.at, Reason.BUSY, "the run was cut off before it; planned anew"), True)
-                for item in unit
-                if item.number not in outcomes
-            ],
-        )
+    journal.done(run, [(number, entry, trashed) for number, (entry, trashed) in outcomes.items()])
+    journal.failed(
+        run,
+        [
+            (item.number, Problem(item.action.at, Reason.BUSY, "the run was cut off before it; planned anew"), True)
+            for item in unit
+            if item.number not in outcomes
+        ],
+    )
 
 
 def _units(begun: Sequence[Step]) -> list[list[Step]]:

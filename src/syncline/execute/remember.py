@@ -23,7 +23,7 @@ from syncline.core.model import (
     Side,
     Unagreed,
 )
-from syncline.core.trees import Merged, hold
+from syncline.core.trees import Merged, Triple, hold
 from syncline.execute.results import Results
 from syncline.execute.transfer import known
 from syncline.store.base import BaseStore, Row
@@ -75,12 +75,24 @@ class Memory:
         self._old = set(self._ids.values())
         self._due = set(range(len(self._merged)))
         self._closed: set[int] = set()
+        self._moved = {
+            number
+            for directory in self._merged
+            for key in directory.at.brought
+            if (number := self._at[Side.LEFT].get(_path_of(directory.at, key))) is not None
+        }
+        self._gone_rows: list[int] = []
+        self._above: list[_Above] = []
 
     def write_touched(self) -> None:
         """Bring up to date the rows of the directories in which something was done since the last time, and of those
         above them that are not written yet: a row stands below its parent's or nowhere."""
         touched = self._results.take_touched()
         numbers: set[int] = set()
+        for index in self._moved & self._due:
+            if not self._awaited(self._merged[index]):
+                for side in SIDES:
+                    touched[side].add(self._merged[index].at.path(side))
         for side in SIDES:
             at, paths = self._at[side], touched[side]
             numbers.update(number for path in paths if (number := at.get(path)) is not None)
@@ -92,6 +104,7 @@ class Memory:
         numbers -= self._closed
         for number in sorted(numbers):
             self._write(self._merged[number])
+        self._forget()
         self._due -= numbers
         for number in numbers:
             self._close(number)
@@ -109,6 +122,7 @@ class Memory:
         """Bring every row up to date that is not; whether any had to be changed."""
         self.write_touched()
         wrote = [self._write(self._merged[number]) for number in sorted(self._due)]
+        self._forget()
         self._due.clear()
         return any(wrote)
 
@@ -123,7 +137,7 @@ class Memory:
 
     def _written(self, directory: Merged) -> bool:
         at = directory.at
-        if any(self._results.awaited(side, at.path(side)) for side in SIDES):
+        if self._awaited(directory):
             return False  # it does not stand there yet: what is remembered of it is where it was
         left, right = self._now(directory, Side.LEFT), self._now(directory, Side.RIGHT)
         if (at.origin or at).steady is not None and (left is None or right is None):
@@ -134,14 +148,15 @@ class Memory:
             if identity is None:
                 return False
             del self._ids[at.left_path]
-            self._base.forget(identity)
+            self._gone_rows.append(identity)
             self._known.pop(identity, None)
             return True
         row = self._row(directory, identity, left, right)
         if row is None:
             return False
-        self._forget_below(directory, identity, left, right)
-        if identity is None and row.parent in self._old:
+        if identity is not None:
+            self._above.append(_Above(directory, identity, self._standing(directory, left, right)))
+        if row.parent in self._old and (identity is None or self._is_moved(directory)):
             self._forget_twins(row)
         mark = _mark(row)
         if identity is not None and self._known.get(identity) == mark:
@@ -168,7 +183,7 @@ class Memory:
         at = directory.at
         parent = None
         if at.left_path:
-            before = self._known.get(identity) if identity is not None else None
+            before = self._known.get(identity) if identity is not None and not self._is_moved(directory) else None
             parent = before[0] if before is not None else self._parent(at.left_path)
             if parent is None:
                 return None  # the directory above is not remembered, so this one cannot be
@@ -249,15 +264,16 @@ class Memory:
         todo = {side: self._results.open_names(side, directory.at.path(side)) for side in SIDES}
         on_left = {self._fold(name): name for name in left}
         on_right = {self._fold(name): name for name in right}
-        before = (directory.at.origin or directory.at).base
+        before, leaving = self._so_far(directory.at)
         for key, waits in directory.holds.items():
             if directory.at.held and key in directory.at.held and waits.before is not None:
                 unagreed[key] = waits  # also where no side shows the name
-        for key in on_left.keys() | on_right.keys():
+        for key in on_left.keys() | on_right.keys() | leaving:
             left_name, right_name = on_left.get(key), on_right.get(key)
             held = directory.holds.get(key)
             if held is not None:
-                unagreed[key] = held
+                renamed = key in directory.at.brought or key in directory.at.taken
+                unagreed[key] = hold(held.name, held.hold, before, key) if renamed and held.before else held
                 continue
             is_open = (left_name or right_name) in todo[Side.LEFT] or (right_name or left_name) in todo[Side.RIGHT]
             if left_name is None or right_name is None or is_open or left[left_name].kind is not right[right_name].kind:
@@ -278,19 +294,48 @@ class Memory:
             )
         return BaseDirectory(agreed, unagreed)
 
-    def _forget_below(
-        self, directory: Merged, identity: int | None, left: Listing | None, right: Listing | None
-    ) -> None:
-        """Drop the rows of names that are no directories any more on either side, or left the scope."""
-        if identity is None:
-            return
-        stands = {
+    def _so_far(self, at: Triple) -> tuple[BaseDirectory, set[str]]:
+        """What was agreed in a directory, with the renames that are done; and the names that have yet to leave it."""
+        before = (at.origin or at).base
+        if not at.brought and not at.taken:
+            return before, set()
+        left = {key for key, places in at.taken.items() if not self._results.coming(places)}
+        came = {key for key, places in at.brought.items() if not self._results.coming(places)}
+        agreed = {key: known for key, known in before.agreed.items() if key not in left}
+        agreed |= {key: at.base.agreed[key] for key in came}
+        unagreed = {key: known for key, known in before.unagreed.items() if key not in left | came}
+        return BaseDirectory(agreed, unagreed), at.taken.keys() - left - came
+
+    def _awaited(self, directory: Merged) -> bool:
+        return any(self._results.awaited(side, directory.at.path(side)) for side in SIDES)
+
+    def _is_moved(self, directory: Merged) -> bool:
+        """Whether a rename brings a directory to where it is."""
+        return self._at[Side.LEFT][directory.at.left_path] in self._moved
+
+    def _forget(self) -> None:
+        """Drop what is not remembered any more, after everything that was moved out of it."""
+        for above in self._above:
+            self._forget_below(above)
+        for identity in self._gone_rows:
+            self._base.forget(identity)
+        self._above.clear()
+        self._gone_rows.clear()
+
+    def _standing(self, directory: Merged, left: Listing | None, right: Listing | None) -> set[str]:
+        """The names of a directory below which something may be remembered."""
+        _, leaving = self._so_far(directory.at)
+        return leaving | {
             self._fold(name)
             for listed in (left, right)
             for name, entry in (listed or {}).items()
             if entry.kind in _MAY_HAVE_ROWS
         }
-        for row in self._base.child_names(identity):
+
+    def _forget_below(self, above: _Above) -> None:
+        """Drop the rows of names that are no directories any more on either side, or left the scope."""
+        directory, stands = above.directory, above.standing
+        for row in self._base.child_names(above.row):
             standing = any(name is not None and self._fold(name) in stands for name in (row.left, row.right))
             held = directory.holds.get(self._fold(row.left or row.right or ""))
             disowned = held is not None and _disowned(held) and row.id not in self._ids.values()
@@ -304,6 +349,19 @@ class Memory:
         for other in self._base.child_names(row.parent):
             if other.id not in self._ids.values() and self._fold(other.left or other.right or "") == key:
                 self._base.forget(other.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """A directory that was written, in whose row there may be some of directories that are no more."""
+
+    directory: Merged
+    row: int
+    standing: set[str]
+
+
+def _path_of(at: Triple, key: str) -> RelPath:
+    return names.join(at.left_path, at.base.agreed[key].left_name)
 
 
 def _mark(row: Row) -> tuple[int | None, bytes]:

@@ -24,13 +24,13 @@ class Results:
         self._open: dict[Side, dict[RelPath, Counter[str]]] = {side: {} for side in SIDES}
         self._left: dict[Side, Counter[RelPath]] = {side: Counter() for side in SIDES}
         self._touched: dict[Side, set[RelPath]] = {side: set() for side in SIDES}
-        self._coming: set[Place] = set()
+        self._coming: Counter[Place] = Counter()
 
     def expect(self, actions: Iterable[Action]) -> None:
         """Take all names these actions are about for open."""
         for action in actions:
             if isinstance(action, Rename):
-                self._coming.add(Place(action.at.side, action.to))
+                self._coming.update(_ends(action.at, action.to, swap=action.swap))
                 self._renaming = True
             plain = self._frugal and _is_plain(action)
             for place in touched(action):
@@ -52,7 +52,7 @@ class Results:
             self._follow(at.side, at.path, to)
         self.note(at, back)
         self.note(Place(at.side, to), entry)
-        self._coming.discard(Place(at.side, to))
+        self._coming -= Counter(_ends(at, to, swap=back is not None))
 
     def _follow(self, side: Side, at: RelPath, to: RelPath) -> None:
         """Let what is known below two paths change places with them."""
@@ -74,6 +74,10 @@ class Results:
         if not self._coming:
             return False
         return any(Place(side, each) in self._coming for each in (path, *names.ancestors(path)))
+
+    def coming(self, places: Collection[Place]) -> bool:
+        """Whether a rename that was planned has not brought to one of these places what belongs there."""
+        return any(place in self._coming for place in places)
 
     def settle(self, action: Action, *, failed: bool) -> None:
         """Take an action for finished. What failed stays open, and a name of which more is to be done."""
@@ -119,6 +123,11 @@ class Results:
         """The directories in which something was settled since this was last asked."""
         touched, self._touched = self._touched, {side: set() for side in SIDES}
         return touched
+
+
+def _ends(at: Place, to: RelPath, *, swap: bool) -> list[Place]:
+    """The places to which a rename brings something."""
+    return [Place(at.side, to), at] if swap else [Place(at.side, to)]
 
 
 def _is_plain(action: Action) -> bool:
