@@ -52,7 +52,10 @@ class Results:
             self._follow(at.side, at.path, to)
         self.note(at, back)
         self.note(Place(at.side, to), entry)
-        self._coming -= Counter(_ends(at, to, swap=back is not None))
+        for place in _ends(at, to, swap=back is not None):
+            self._coming[place] -= 1
+            if self._coming[place] <= 0:
+                del self._coming[place]
 
     def _follow(self, side: Side, at: RelPath, to: RelPath) -> None:
         """Let what is known below two paths change places with them."""
