@@ -296,7 +296,7 @@ def test_a_run_killed_at_any_step_is_finished_by_the_next_one(
         assert_finished(world, run.end, f"killed at step {moment} ({' > '.join(killed.steps[-3:])})")
 
 
-@pytest.mark.parametrize("kind", ["rename back", "write half", "exchange"])
+@pytest.mark.parametrize("kind", ["rename back", "rename publish", "exchange", "set-properties"])
 def test_a_run_that_is_stopped_is_finished_by_the_next_one(
     in_batches: Plain, parent: Forks, quick: Path, kind: str
 ) -> None:
@@ -364,7 +364,7 @@ def chosen(run: Plain) -> list[int]:
     first, last = run.window()
     if SWEEP == "all":
         return list(range(first, last + 1))
-    kinds = KINDS & set(run.steps)
+    kinds = KINDS & set(run.steps[first - 1 : last])
     moments = {run.steps.index(kind, first - 1) + 1 for kind in kinds}
     moments |= {last - run.steps[last - 1 :: -1].index(kind) for kind in kinds}
     rest = [moment for moment in range(first, last + 1) if moment not in moments]
