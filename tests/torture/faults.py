@@ -363,7 +363,7 @@ def guard_off_by_one(stack: ExitStack) -> None:
 
 @fault
 def not_agreed_taken_for_base(stack: ExitStack) -> None:
-    """A name two folders below the top that stands only in the listing of the right counts as agreed."""
+    """A link that could not be made on the left and stands only in the listing of the right counts as agreed."""
     agreed = remember.Memory._agreed
 
     def generous(self: Any, directory: Any, left: Any, right: Any) -> Any:
@@ -372,8 +372,8 @@ def not_agreed_taken_for_base(stack: ExitStack) -> None:
         rest = dict(base.unagreed)
         for key, item in base.unagreed.items():
             entry = None if item.name in left else right.get(item.name)
-            nested = bool(_depth(directory.at.left_path))
-            if nested and item.hold is Hold.FAILED and entry is not None and entry.kind is Kind.FILE:
+            linked = entry is not None and entry.kind is Kind.LINK
+            if linked and item.hold is Hold.FAILED:
                 names[key] = Agreed(item.name, item.name, entry, entry)
                 del rest[key]
         return replace(base, agreed=names, unagreed=rest)
