@@ -372,8 +372,7 @@ def not_agreed_taken_for_base(stack: ExitStack) -> None:
         rest = dict(base.unagreed)
         for key, item in base.unagreed.items():
             entry = None if item.name in left else right.get(item.name)
-            linked = entry is not None and entry.kind is Kind.LINK
-            if linked and item.hold is Hold.FAILED:
+            if item.hold is Hold.FAILED and entry is not None and entry.kind is Kind.LINK:
                 names[key] = Agreed(item.name, item.name, entry, entry)
                 del rest[key]
         return replace(base, agreed=names, unagreed=rest)
