@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from syncline.core.model import RelPath
+from syncline.execute import transfer
+from syncline.fs.opening import open_root
 from tests.e2e import disk
 from tests.e2e.disk import File, Link
 from tests.e2e.forks import Forks, environment
@@ -377,3 +380,15 @@ def test_few_descriptors_fail_no_file(pair: Pair, limit: int) -> None:
         assert done.returncode == 0, done.stdout[-1000:]
         pair.settled()
         pair.write(right={f"{above}/3/f": content for above in range(20)})
+
+
+@pytest.mark.parametrize("wanted", ["d", "d/e", "d/x/e"])
+def test_a_file_in_the_trash_is_in_the_way_of_nothing(tmp_path: Path, wanted: str) -> None:
+    (tmp_path / ".syncline/trash/run").mkdir(parents=True)
+    (tmp_path / ".syncline/trash/run/d").write_text("kept")
+    root = open_root(str(tmp_path))
+    place = transfer.free_in_trash(root, RelPath(f".syncline/trash/run/{wanted}"))
+    root.close()
+    assert place == f".syncline/trash/run/{wanted.replace('d', 'd~2', 1)}"
+    assert (tmp_path / place).parent.is_dir()
+    assert (tmp_path / ".syncline/trash/run/d").read_text() == "kept"

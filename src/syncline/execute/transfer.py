@@ -362,15 +362,14 @@ def free_in_trash(root: Root, wanted: RelPath) -> RelPath:
     except PathError as error:
         if error.reason != Reason.TARGET_CHANGED:  # else a file stands in the way
             raise
-    *folders, last = wanted.removeprefix(f"{TRASH}/").split("/")
-    place = names.parent(wanted)
-    if not _passable(root.entry(place)):
-        place = TRASH
-        for name in folders:
-            place = next(each for each in _in_turn(place, name) if _passable(root.entry(each)))
-    place = next(each for each in _in_turn(place, last) if root.entry(each) is None)
-    make_parents(root, place)
-    return place
+    folder, last = names.parent(wanted), names.basename(wanted)
+    there = root.entry(folder)
+    if there is None or there.kind is not Kind.DIRECTORY:
+        above, folder = names.parent(wanted).removeprefix(f"{TRASH}/"), TRASH
+        for name in above.split("/"):
+            folder = next(each for each in _in_turn(folder, name) if _passable(root.entry(each)))
+        make_parents(root, names.join(folder, last))
+    return next(each for each in _in_turn(folder, last) if root.entry(each) is None)
 
 
 def _in_turn(above: RelPath, name: str) -> Iterator[RelPath]:

@@ -85,9 +85,8 @@ class Space:
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What another process needs to read a root: an open descriptor of it, its st_dev, and what is to be told of its
-    entries (of `syncline.fs.scan.TOLD`). `translated` makes
-    ours of an error that the process met at a path; `abandon` lets go of a root whose file system does not answer,
-    without asking that any more."""
+    entries (of `syncline.fs.scan.TOLD`). `translated` makes ours of an error that the process met at a path; `abandon`
+    lets go of a root whose file system does not answer, without asking that any more."""
 
     fd: int
     device: int
