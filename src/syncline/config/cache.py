@@ -13,10 +13,11 @@ import shlex
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from syncline.config.values import Configuration, ConfiguredJob, LogSettings, Root
+from syncline.core.value import dataclass
 from syncline.services.commands import runnable
 
 FORM = 1

@@ -9,7 +9,7 @@ be done in any order, is not carried: there the name counts as deleted and made 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from syncline.core import names
@@ -39,6 +39,7 @@ from syncline.core.model import (
 from syncline.core.pairing import Differing, Sight, Thing, anything_missing, sight
 from syncline.core.policy import Extras, Rules
 from syncline.core.trees import Contents, Looked, Triple, Wanted
+from syncline.core.value import dataclass
 
 Paths = tuple[RelPath, RelPath]
 """A path on the left and on the right: the same names, as each side spells them."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from syncline.core.model import (
     SIDES,
@@ -19,6 +18,7 @@ from syncline.core.model import (
     Side,
 )
 from syncline.core.report import Report
+from syncline.core.value import dataclass
 from syncline.engine import suspects
 from syncline.engine.look import Findings
 from syncline.engine.standing import Standing, claim

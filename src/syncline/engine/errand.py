@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from syncline.core import plan as planning
 from syncline.core.model import (
@@ -29,6 +29,7 @@ from syncline.core.model import (
     Side,
 )
 from syncline.core.report import Report
+from syncline.core.value import dataclass
 from syncline.engine.amend import amend
 from syncline.engine.consent import unapproved
 from syncline.engine.ground import Found, Ground

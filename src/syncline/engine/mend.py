@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from syncline.core.model import SIDES, Outcome, RelPath, Side
 from syncline.core.names import folding
+from syncline.core.value import dataclass
 from syncline.engine.world import World
 from syncline.fs.locking import STAGING
 from syncline.jobs.kind import Job

@@ -7,7 +7,6 @@ paths that do not exist any more too. Changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 from syncline.core import names, policy
@@ -27,6 +26,7 @@ from syncline.core.model import (
 )
 from syncline.core.record import PRIVATE
 from syncline.core.report import PlaceRow, action_row
+from syncline.core.value import dataclass
 from syncline.engine.ground import Found, Ground
 from syncline.engine.lineage import earlier_names, moment_of, went
 from syncline.engine.world import World

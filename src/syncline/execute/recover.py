@@ -9,7 +9,7 @@ next merge, which sees the files as they are. What no journal explains goes to t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from syncline.core import names, policy
 from syncline.core.model import (
@@ -29,6 +29,7 @@ from syncline.core.model import (
     Side,
     Trash,
 )
+from syncline.core.value import dataclass
 from syncline.errors import PathError
 from syncline.execute import perform, transfer
 from syncline.execute.follow import follow

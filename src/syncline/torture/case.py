@@ -22,8 +22,10 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any
+
+from syncline.core.value import dataclass
 
 Op = list[Any]
 

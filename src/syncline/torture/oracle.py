@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from syncline.core.model import Action, ActionDone, Guard, Kind, Outcome, Plan, Remove, Rename, Trash
+from syncline.core.value import dataclass
 from syncline.torture.gate import STATE, Step
 from syncline.torture.users import PRIVATE, Ledger, Node, Tree
 

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, cast
@@ -27,6 +27,7 @@ from syncline.core.model import (
     RunStarted,
     Side,
 )
+from syncline.core.value import dataclass
 from syncline.engine import Ask
 from syncline.engine import verify as verifying
 from syncline.errors import Interrupted, PathError, RunRefused, SynclineError

@@ -11,8 +11,9 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from syncline.core.value import dataclass
 from syncline.torture.case import NO_WRITING, Op
 from syncline.torture.gate import Step
 
