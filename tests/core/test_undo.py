@@ -39,8 +39,10 @@ from syncline.core.undo import (
     Reset,
     Stays,
     TakeAway,
+    Was,
     changes,
     inverse,
+    kept_in_sight,
     trail,
     way_back,
 )
@@ -346,3 +348,46 @@ def test_what_a_rename_replaced_comes_back_to_the_new_name() -> None:
     (found,) = changes(steps, trail(steps))
     assert (found.at, found.freed, found.was.entry, found.was.kept) == (B, None, U, Place(Side.RIGHT, KEPT))
     assert found.became is None
+
+
+@dataclass(frozen=True)
+class Tied:
+    """Changes of a run (name, group, what stood there, what takes it back), and the names that are kept."""
+
+    says: str
+    changes: tuple[tuple[str, str | None, Entry | None, Inverse | None], ...]
+    kept: set[str]
+
+    def __str__(self) -> str:
+        return self.says
+
+
+def gone(name: str) -> TakeAway:
+    return TakeAway(right(name), Y)
+
+
+def left_there(name: str) -> Stays:
+    return Stays(right(name), Reason.TARGET_CHANGED, "was deleted since that run")
+
+
+TIED = [
+    Tied("the clash file of a name that stays", (("a", "a", X, left_there("a")), ("c", "a", None, gone("c"))), {"c"}),
+    Tied("in any order", (("c", "a", None, gone("c")), ("a", "a", X, left_there("a"))), {"c"}),
+    Tied("a name that stays renamed", (("a", "a", X, None), ("c", "a", None, gone("c"))), {"c"}),
+    Tied("a name that comes back", (("a", "a", X, back(Y, X, X)), ("c", "a", None, gone("c"))), set()),
+    Tied("a name that is as it was", (("a", "a", X, Nothing(AT)), ("c", "a", None, gone("c"))), set()),
+    Tied("another conflict", (("a", "a", X, left_there("a")), ("c", "b", None, gone("c"))), set()),
+    Tied("nothing that belongs together", (("a", None, X, left_there("a")), ("c", None, None, gone("c"))), set()),
+    Tied("a clash file that stays itself", (("a", "a", X, back(Y, X)), ("c", "a", None, left_there("c"))), set()),
+    Tied("one of two clash files that stays", (("b", "a", None, left_there("b")), ("c", "a", None, gone("c"))), set()),
+    Tied("the other side of the same name", (("a", "a", X, left_there("a")), ("a", "a", None, gone("a"))), set()),
+]
+
+
+@pytest.mark.parametrize("case", TIED, ids=str)
+def test_what_has_a_version_that_does_not_come_back_is_kept(case: Tied) -> None:
+    decided = [
+        (Change(right(name), Was(was), Y, None, None if group is None else RelPath(group)), step)
+        for name, group, was, step in case.changes
+    ]
+    assert {str(stays.at.path) for _, stays in kept_in_sight(decided)} == case.kept

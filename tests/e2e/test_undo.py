@@ -275,6 +275,23 @@ def test_what_cannot_be_taken_back_stays_and_is_told_with_the_reason(case: Why, 
     assert {path: stands.get(path) for path in case.stands} == case.stands
 
 
+@pytest.mark.parametrize("undos", [1, 3], ids=["of the run", "of an undo of an undo"])
+@pytest.mark.parametrize("since", [None, "mine"], ids=["deleted", "edited"])
+def test_a_clash_file_stays_where_its_version_cannot_come_back(pair: Pair, since: str | None, undos: int) -> None:
+    pair.write({"a": NEW}, {"a": OLD})
+    pair.sync()
+    for _ in range(undos - 1):
+        undo(pair)
+    (clash,) = disk.read(pair.right).keys() - {"a"}
+    pair.write({}, {"a": since})
+    told = {(row["root"], row["path"]): row["detail"] for row in undo(pair).document["problems"]}
+    assert {path for _, path in told} == {"a", clash}
+    assert all("what that run replaced at a" in detail for (_, path), detail in told.items() if path == clash)
+    assert (disk.read(pair.left)[clash], disk.read(pair.right)[clash]) == ("=old", "=old")
+    pair.sync()
+    assert pair.same() == {clash: "=old", **({} if since is None else {"a": f"={since}"})}
+
+
 def test_nobodys_own_change_is_undone(pair: Pair) -> None:
     pair.write({"a": OLD, "b": OLD})
     pair.sync()

@@ -61,13 +61,14 @@ class Change:
     """What a run made of one place, from its first action there to its last; `became` is what it left.
 
     The place is that before the first rename of the run. Of what came to a name that a rename had freed it is that at
-    the end of the run, and `freed` is the number of the rename.
+    the end of the run, and `freed` is the number of the rename. `group` ties it to the others it was done with.
     """
 
     at: Place
     was: Was
     became: Entry | None
     freed: int | None = None
+    group: RelPath | None = None
 
 
 class Sight(Protocol):
@@ -194,7 +195,8 @@ def changes(steps: Iterable[Done], way: Trail, passed: Collection[int] = ()) -> 
             was = replace(was, kept=way.start_of(was.kept, before)[0])
         earlier = found.get((place, freed))
         first = was if earlier is None else _first(earlier.was, was)
-        found[place, freed] = Change(place, first, became, freed)
+        group = action.group if earlier is None else earlier.group or action.group
+        found[place, freed] = Change(place, first, became, freed, group)
     return list(found.values())
 
 
@@ -303,6 +305,23 @@ def inverse(change: Change, sight: Sight) -> Inverse:
     if entry.xattr and entry.xattr != now.xattr and was.values is None:
         return Stays(at, Reason.UNREADABLE, "the extended attributes it had before that run are not kept")
     return Nothing(at) if entry == now else Reset(at, now, entry, was.values)
+
+
+def kept_in_sight(found: Iterable[tuple[Change, Inverse | None]]) -> list[tuple[Change, Stays]]:
+    """What is not taken away, because the run put there, under another name, a version that cannot come back to its
+    own: it would be nowhere to be seen. A step that is None is not done for another reason."""
+    decided = list(found)
+    wanting: dict[RelPath | None, RelPath] = {}
+    for change, step in decided:
+        if change.group is not None and change.was.entry is not None and isinstance(step, Stays | None):
+            wanting.setdefault(change.group, change.at.path)
+    kept = list[tuple[Change, Stays]]()
+    for change, step in decided:
+        name = wanting.get(change.group, change.at.path)
+        if isinstance(step, TakeAway) and change.at.path != name:
+            told = f"stays, for it has what that run replaced at {names.printable(name)}, which cannot be taken back"
+            kept.append((change, Stays(change.at, Reason.TARGET_CHANGED, told)))
+    return kept
 
 
 def _only_properties(was: Was, became: Entry) -> bool:

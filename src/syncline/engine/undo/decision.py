@@ -33,6 +33,7 @@ class Decision:
         self.passed: set[int] = set()
         self.disk = Eyes(ground, world)
         self.eyes = Eyes(ground, world, self._actual)
+        self.changes: list[inverting.Change] = []
         self.steps: dict[Place, Inverse] = {}
         self.late: dict[Place, Inverse] = {}
         self.stays: list[Problem] = []
@@ -42,6 +43,9 @@ class Decision:
             for number in self.trail.together(kept):
                 kept.setdefault(number, None)
         self._keep_what_was_renamed(kept)
+        if self._keep_in_sight():
+            self._keep_what_cannot_go()
+        self.groups = {each.at: each.group for each in self.changes if each.freed is None and each.group is not None}
 
     def now(self, place: Place, moment: int) -> Place:
         """Where what stood at a place at a moment of the run stands now."""
@@ -78,15 +82,13 @@ class Decision:
         if found:
             return found
         self.steps, self.late = {}, {}
-        for change in inverting.changes(self.done, self.trail, self.passed):
+        self.changes = inverting.changes(self.done, self.trail, self.passed)
+        for change in self.changes:
             if change.freed is None:
                 self._decide(change, made)
             elif change.freed in self.renames or change.freed in kept:
                 self._decide_late(change)
-        leave = [self.now(Place(side, to), number + 1) for number, side, to in self._leading()]
-        self.leaving_first = Leaving(self.ground, self.disk, self.late, leave)
-        self.leaving = Leaving(self.ground, self.eyes, self.steps, leave)
-        self._keep_what_has_no_place()
+        self._keep_what_cannot_go()
         for number in self.renames:
             why = self._obstacle(number)
             if why is not None:
@@ -192,6 +194,32 @@ class Decision:
             found = Stays(change.at, Reason.TARGET_CHANGED, "was changed since that run; it stays as it is")
         self.late[change.at] = found
 
+    def _keep_what_cannot_go(self) -> None:
+        """Find out what leaves its folder, until nothing more has to stay because of what stays."""
+        leave = [self.now(Place(side, to), number + 1) for number, side, to in self._leading()]
+        settled = False
+        while not settled:
+            self.leaving_first = Leaving(self.ground, self.disk, self.late, leave)
+            self.leaving = Leaving(self.ground, self.eyes, self.steps, leave)
+            self._keep_what_has_no_place()
+            settled = not self._keep_in_sight()
+
+    def _keep_in_sight(self) -> bool:
+        """Keep what has a version that does not come back to its own name, a folder with all in it; whether there is
+        such."""
+        kept = inverting.kept_in_sight((each, self._steps_of(each).get(each.at)) for each in self.changes)
+        for change, stays in kept:
+            steps = self._steps_of(change)
+            if change.became is not None and change.became.kind is Kind.DIRECTORY:
+                for place in [each for each in steps if _is_below(each, stays.at)]:
+                    del steps[place]
+            if stays.at in steps:
+                steps[stays.at] = stays
+        return bool(kept)
+
+    def _steps_of(self, change: inverting.Change) -> dict[Place, Inverse]:
+        return self.steps if change.freed is None else self.late
+
     def _keep_what_has_no_place(self) -> None:
         """Nothing comes back where its folder is gone, nor in place of a folder in which something must stay."""
         for place in sorted(self.steps, key=by_path):
@@ -212,3 +240,7 @@ class Decision:
             return step.is_folder
         entry = self.entry(place) if place.path else None
         return not place.path or (entry is not None and entry.kind is Kind.DIRECTORY)
+
+
+def _is_below(place: Place, above: Place) -> bool:
+    return place.side is above.side and place.path.startswith(f"{above.path}/")

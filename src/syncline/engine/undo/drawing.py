@@ -50,9 +50,9 @@ class Drawing:
 
     def errand(self) -> Errand:
         """All of it."""
-        self.first += sorted(self.decision.leaving_first.removals({}), key=_deepest)
+        self.first += sorted(self.decision.leaving_first.removals({}, {}), key=_deepest)
         self._rename()
-        self.removals += self.leaving.removals(self.then)
+        self.removals += self.leaving.removals(self.then, self.decision.groups)
         self.removals.sort(key=_deepest)
         for place in sorted(self.steps, key=by_path):
             self._bring_back(self.steps[place])
@@ -94,7 +94,7 @@ class Drawing:
 
     def _put(self, step: BringBack) -> None:
         at, present, because = step.at, step.present, Because(Why.UNDO, step.at, step.present)
-        group = at.path if step.aside or step.replaces_folder else None
+        group = self.decision.groups.get(at, at.path if step.aside or step.replaces_folder else None)
         if step.replaces_folder and present is not None:
             removal = self.leaving.removal(at, present, group)
             if removal is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from syncline.core import names
 from syncline.core.model import Because, Entry, Kind, Place, Reason, RelPath, Remove, Trash, Why
@@ -45,7 +45,7 @@ class Leaving:
         """Whether a rename takes something out of a directory."""
         return self.eyes.actual(place) in self._above
 
-    def removals(self, then: dict[Place, Then]) -> Iterator[Trash | Remove]:
+    def removals(self, then: dict[Place, Then], groups: Mapping[Place, RelPath]) -> Iterator[Trash | Remove]:
         """Directories of which all goes are moved to the trash in one piece, unless a rename takes part of it."""
         gone: set[Place] = set()
         for place in sorted(self.steps, key=by_path):
@@ -63,7 +63,7 @@ class Leaving:
                 told = "a folder that the run made; something else stands in it now, so it stays"
                 self.steps[place] = Stays(place, Reason.PARTLY_KEPT, told)
             else:
-                removal = self.removal(place, step.present, None)
+                removal = self.removal(place, step.present, groups.get(place))
                 if removal is not None:
                     yield removal
                     then[place] = Then(None, place)
