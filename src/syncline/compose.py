@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shlex
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from datetime import datetime
-from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Self
 
@@ -71,7 +69,7 @@ def never() -> int | None:
 
 def random_token() -> str:
     """The part of a run's id that the clock does not give."""
-    return secrets.token_hex(2)
+    return os.urandom(2).hex()
 
 
 class Desk:
@@ -167,6 +165,8 @@ class Desk:
             return self._from_configuration(configured)
         record = Jobs(self.store).by_name(name)
         if record is None:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, [job.name for job in self.jobs()], n=1)
             hint = f"did you mean {near[0]!r}?" if near else "'syncline jobs list' shows the jobs there are"
             raise self._configuration.wanting or UsageError(f"no job is called {name!r}", hint=hint)

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shlex
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -75,6 +74,8 @@ def write(
     place = key.place(state_dir)
     with suppress(OSError):
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
+        import tempfile  # with what it loads, it would cost every start
+
         descriptor, staged = tempfile.mkstemp(dir=os.path.dirname(place))
         try:
             with open(descriptor, "w", encoding="utf-8") as file:
