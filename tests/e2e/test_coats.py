@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 
 from syncline.compose import Desk, local_now
 from syncline.core.model import Event, RunFinished, RunStarted
+from syncline.engine import undo as undoing
 from syncline.engine.world import Ask
 from syncline.fs.bypath import PathRoot
 from syncline.fs.opening import open_root
 from syncline.fs.root import Capabilities
 from syncline.store.db import Store
+from syncline.store.runs import LAST, Runs
 from tests.e2e import disk
 from tests.e2e.disk import DIR, File, Tree
 from tests.e2e.pair import Pair
@@ -24,15 +27,17 @@ COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 COATS = {"apple": APPLE, "fat": replace(FAT, largest=100)}
 
 
-def run(pair: Pair, coat: Capabilities) -> tuple[set[str], set[str]]:
-    """Synchronise, the right root in a coat: the actions, and the problems."""
+def run(pair: Pair, coat: Capabilities, *, undo: bool = False) -> tuple[set[str], set[str]]:
+    """Synchronise, the right root in a coat, or take the last run back: the actions, and the problems."""
     with Desk(
         Store.open(str(pair.state), now=local_now, write=True),
         write=True,
         opened=lambda path: PathRoot(path, coat) if path.endswith("right") else open_root(path),
     ) as desk:
         job = desk.adhoc("twoway", str(pair.left), str(pair.right), {}, create=True)
-        events: list[Event] = list(desk.run(job, Ask()))
+        taken_back = partial(undoing.undo, run=Runs(desk.store).find(LAST, job.id).id) if undo else None
+        steps = desk.perform(job, Ask(), taken_back) if taken_back else desk.run(job, Ask())
+        events: list[Event] = list(steps)
     assert isinstance(events[-1], RunFinished)
     (plan,) = [event.plan for event in events if isinstance(event, RunStarted)]
     told = {f"{type(action).__name__} {action.at.side} {action.at.path}" for action in plan.actions}
@@ -109,3 +114,65 @@ def test_it_comes_to_rest(pair: Pair, scene: Scene, coat: Capabilities) -> None:
     assert run(pair, coat) == (set(), scene.told)
     assert run(pair, coat) == (set(), scene.told)
     assert (disk.read(pair.left), disk.read(pair.right)) == (left, scene.end or left)
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What was agreed, the names that a run then carries from the left to the right, what a person does to the right
+    since, and what stands there once the run is taken back; what is told."""
+
+    says: str
+    base: Tree
+    moves: tuple[tuple[str, str], ...]
+    end: dict[str, str]
+    since: tuple[tuple[str, str], ...] = ()
+    left: Tree = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+    def __str__(self) -> str:
+        return self.says
+
+
+UNDONE = [
+    Undone("a file spelled otherwise", {"a": "1"}, (("a", "A"),), {"a": "=1"}),
+    Undone("a folder spelled otherwise", {"d/x": "1"}, (("d", "D"),), {"d": "/", "d/x": "=1"}),
+    Undone(
+        "a folder spelled otherwise, and what is in it edited",
+        {"d/x": "1", "d/y": "2"},
+        (("d", "D"),),
+        {"d": "/", "d/x": "=1", "d/y": "=2"},
+        left={"D/x": "edited"},
+    ),
+    Undone("spelled otherwise once more since", {"ab": "1"}, (("ab", "AB"),), {"ab": "=1"}, since=(("AB", "Ab"),)),
+    Undone("spelled as before since", {"ab": "1"}, (("ab", "AB"),), {"ab": "=1"}, since=(("AB", "ab"),)),
+    Undone(
+        "moved away since",
+        {"a": "1", "b": "2"},
+        (("a", "A"),),
+        {"b": "=2", "c": "=1"},
+        since=(("A", "c"),),
+        told={"target-changed A", "target-changed a"},
+    ),
+]
+
+
+@pytest.mark.parametrize("coat", COATS.values(), ids=[*COATS])
+@pytest.mark.parametrize("scene", UNDONE, ids=str)
+def test_another_spelling_is_taken_back(pair: Pair, scene: Undone, coat: Capabilities) -> None:
+    pair.write(scene.base)
+    run(pair, coat)
+    for old, new in scene.moves:
+        os.rename(pair.left / old, pair.left / new)
+    pair.write(scene.left)
+    run(pair, coat)
+    for old, new in scene.since:
+        os.rename(pair.right / old, pair.right / new)
+    left = disk.read(pair.left)
+    _, told = run(pair, coat, undo=True)
+    assert disk.read(pair.right) == scene.end
+    assert told == scene.told
+    assert disk.read(pair.left) == left
+    run(pair, coat)
+    rest = disk.read(pair.left), disk.read(pair.right)
+    assert run(pair, coat)[0] == set()
+    assert (disk.read(pair.left), disk.read(pair.right)) == rest

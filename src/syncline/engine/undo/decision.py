@@ -107,10 +107,20 @@ class Decision:
         at, to = rename.at, Place(rename.at.side, rename.to)
         things = [left.get(self.trail.start_of(place, number)[0]) for place in (at, to)]
         try:
-            here, there = (self.disk.now(self.now(place, number + 1)) for place in (at, to))
+            here, there = self._at_both_names(number)
         except PathError as error:
             return Stays(at, Reason(error.reason), error.detail)
         return inverting.way_back(rename, (things[0], things[1]), here, there, free=True)
+
+    def _at_both_names(self, number: int) -> tuple[Entry | None, Entry | None]:
+        """What stands at the earlier and at the new name of a rename. Where the root takes both for one name, that
+        thing stands at the one that it is spelled as."""
+        rename = self.trail.renames[number]
+        at, to = (self.now(place, number + 1) for place in (rename.at, Place(rename.at.side, rename.to)))
+        here, there = self.disk.now(at), self.disk.now(to)
+        if here is not None and there is not None and self.disk.one_name(at, to):
+            return (here, None) if names.basename(at.path) in self.disk.names(_above(at)) else (None, there)
+        return here, there
 
     def _obstacle(self, number: int) -> str | None:
         """Why a thing cannot have its earlier name, though it is there and as the run left it."""
@@ -119,9 +129,9 @@ class Decision:
             return None
         place = self.now(rename.at, number + 1)
         try:
-            if self.disk.now(place) is not None and not self.leaving_first.goes(place):
+            if self._at_both_names(number)[0] is not None and not self.leaving_first.goes(place):
                 return "its earlier name is taken by something that stays"
-            above = self.trail.start_of(Place(place.side, names.parent(rename.at.path)), number)[0]
+            above = self.trail.start_of(_above(rename.at), number)[0]
             if not self._is_folder(above):
                 return "the folder it stood in is not there any more"
         except PathError as error:
@@ -226,7 +236,7 @@ class Decision:
             step = self.steps[place]
             if not isinstance(step, BringBack):
                 continue
-            if not self._is_folder(Place(place.side, names.parent(place.path))):
+            if not self._is_folder(_above(place)):
                 told = "the folder it stood in is not there any more; 'syncline trash restore' makes it anew"
                 self.steps[place] = Stays(place, Reason.TARGET_CHANGED, told)
             elif step.replaces_folder and not self.leaving.whole(place):
@@ -244,3 +254,7 @@ class Decision:
 
 def _is_below(place: Place, above: Place) -> bool:
     return place.side is above.side and place.path.startswith(f"{above.path}/")
+
+
+def _above(place: Place) -> Place:
+    return Place(place.side, names.parent(place.path))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from syncline.core import policy
 from syncline.core.model import Entry, Kind, Place, Problem, RelPath
+from syncline.core.names import folding, parent
 from syncline.core.value import dataclass
 from syncline.engine.ground import Ground
 from syncline.engine.world import World, check_stop
@@ -25,6 +26,12 @@ class Eyes:
     def now(self, place: Place) -> Entry | None:
         at = self.actual(place)
         return None if at is None else self.ground.roots[at.side].entry(at.path)
+
+    def one_name(self, one: Place, other: Place) -> bool:
+        """Whether a root takes two names in one directory for the same."""
+        rules = self.ground.rules.ability(one.side).names
+        fold = folding(rules, rules)
+        return parent(one.path) == parent(other.path) and fold(one.path) == fold(other.path)
 
     def names(self, place: Place) -> list[str]:
         """What is in a directory."""
