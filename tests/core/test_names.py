@@ -49,6 +49,9 @@ def test_what_a_root_cannot_hold_is_said_with_the_character(name: str, obstacle:
         ("\u00e9" * 256, NameRules(max_bytes=765, max_units=255), "255 characters"),
         ("\U0001f600" * 127, NameRules(max_bytes=765, max_units=255), None),
         ("\U0001f600" * 128, NameRules(max_bytes=765, max_units=255), "255 characters"),
+        (".SyncLine", NameRules(fold_case=True), "its own files"),
+        (".syncline", NameRules(fold_case=True), None),
+        (".SyncLine", NameRules(), None),
     ],
 )
 def test_what_a_trial_finds_is_said_too(name: str, rules: NameRules, obstacle: str | None) -> None:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache
 
-from syncline.core.model import RelPath
+from syncline.core.model import PRIVATE, RelPath
 from syncline.core.value import dataclass
 
 ROOT = RelPath("")
@@ -80,6 +80,8 @@ def folding(left: NameRules, right: NameRules) -> Callable[[str], str]:
 
 def impossible(name: str, rules: NameRules) -> str | None:
     """Why a root cannot hold `name`, with the character that is in the way; None if it can."""
+    if rules.fold_case and name != PRIVATE and name.lower() == PRIVATE:
+        return f"there it is the same name as {PRIVATE}, where syncline keeps its own files"
     if len(_encoded(name)) > rules.max_bytes:
         return f"the name is longer than {rules.max_bytes} bytes"
     if rules.max_units is not None and len(name.encode("utf-16-le", "surrogatepass")) > 2 * rules.max_units:
