@@ -99,6 +99,7 @@ class Desk:
         self._token = token
         self._configuration = configuration
         self._new_ids: dict[str, str] = {}
+        self._answering: set[str] = set()
 
     @classmethod
     def open(
@@ -138,7 +139,7 @@ class Desk:
         for name, path in zip(kind_of_job.root_names, (left, right), strict=True):
             if not path:
                 raise UsageError(f"{name} is an empty word", hint="name a folder; for the one you are in, say .")
-            wait_for(os.path.expanduser(path), self._interrupted)
+            self._await_answer(os.path.expanduser(path))
         paths = [os.path.realpath(os.path.expanduser(path)) for path in (left, right)]
         self._refuse_configured(paths)
         record, swapped = self._remembered(kind, paths[0], paths[1])
@@ -237,7 +238,7 @@ class Desk:
 
     def _world(self, job: Job) -> World:
         for side in SIDES:
-            wait_for(job.root(side), self._interrupted)
+            self._await_answer(job.root(side))
         if job.mount is not None and not os.path.ismount(job.mount):
             raise _not_mounted(job.mount)
         record = Jobs(self.store).by_id(job.id)
@@ -259,6 +260,12 @@ class Desk:
             stopped=self._interrupted,
             filesystems={side: filesystem_id(job.root(side)) for side in SIDES},
         )
+
+    def _await_answer(self, path: str) -> None:
+        """Nothing is asked of a file system that has not answered once. Raises: RootLost, Interrupted."""
+        if path not in self._answering:
+            wait_for(path, self._interrupted)
+            self._answering |= {path, os.path.realpath(path)}
 
     def _without_state(self, job: Job) -> Job:
         """The job with the state directory out of its scope, should that lie in one of its roots: it changes while it
