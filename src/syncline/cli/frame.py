@@ -6,7 +6,6 @@ exit code; never as a traceback.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -44,11 +43,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 ALIASES = {"check": "plan", "dry-run": "plan", "list-conflicts": "conflicts", "resync": "run"}
 
-_OBJECTS = 50_000
-"""So many new objects are waited for before cycles among them are looked for. A run makes hundreds of thousands and no
-cycles to speak of: at Python's 700 the search takes a twentieth of the time of a run with 3,000 changes, at this a
-third of that."""
-
 EXAMPLES = """\b
 Examples:
   syncline sync ~/Documents /media/usb/Documents
@@ -65,7 +59,6 @@ def call(args: Sequence[str]) -> int:
             root.main(args=args, prog_name="syncline")
         return 1
     _prepare_streams()
-    gc.set_threshold(_OBJECTS)
     current = Call.of(args)
     try:
         code = _invoke(args, current)
