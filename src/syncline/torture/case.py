@@ -61,6 +61,8 @@ NO_WRITING = 0o555
 """Of folders only where the users are root; others could not work there any more."""
 EMPTY, CLOSED = 0.08, 0.05
 """How many of the cases have empty files, and folders nobody may write to."""
+TROUBLED = 0.4
+"""How many of the undos that run to their end meet trouble on the way."""
 OWNERS = (0, 1, 2)
 DATES = (-1, 0, 86_400, 2**31 + 5, 2**33)
 """Before 1970, at its beginning, on its second day, beyond what 32 bits hold, in 2242."""
@@ -114,7 +116,8 @@ def drawn(seed: int, layer: str = "L1") -> Case:
     case = _kept(case, random.Random(f"kept:{layer}:{seed}"))  # noqa: S311
     case = _with_windows(case, random.Random(f"windows:{layer}:{seed}"))  # noqa: S311
     case = _with_empty_files(case, random.Random(f"empty:{layer}:{seed}"))  # noqa: S311
-    return _with_closed_folders(case, random.Random(f"closed:{layer}:{seed}"))  # noqa: S311
+    case = _with_closed_folders(case, random.Random(f"closed:{layer}:{seed}"))  # noqa: S311
+    return _with_troubled_undos(case, random.Random(f"undo:{layer}:{seed}"))  # noqa: S311
 
 
 def _kept(case: Case, chance: random.Random) -> Case:
@@ -169,6 +172,16 @@ def _with_closed_folders(case: Case, chance: random.Random) -> Case:
     for _ in range(chance.choice((1, 2, 3, 5))):
         op = ["chmod", chance.choice(SIDES), chance.choice(folders), NO_WRITING]
         ops.insert(chance.randint(0, len(ops)), op)
+    return replace(case, ops=tuple(ops))
+
+
+def _with_troubled_undos(case: Case, chance: random.Random) -> Case:
+    """Some of the undos that nothing befalls meet an error, or users who edit meanwhile, from a chance of its own."""
+    if case.layer != "L1":
+        return case
+    draw = _Draw(chance)
+    draw.last = _named(case.ops)[-3:]
+    ops = [["undo", draw.trouble()] if op == ["undo", {}] and chance.random() < TROUBLED else op for op in case.ops]
     return replace(case, ops=tuple(ops))
 
 
@@ -326,7 +339,7 @@ class _Draw:
         elif drawn < 0.9:
             how = self._disturbed()
         else:
-            how = {"fault": [chance.choice(LOOKING + CHANGING), chance.randint(1, 12), chance.choice(ERRORS), False]}
+            how = self._fault()
         number = chance.randint(0, 5)
         what: Sequence[Op] = (
             ["resolve", chance.choice(KEEPS), number, how],
@@ -334,6 +347,14 @@ class _Draw:
             ["empty", how],
         )
         return [*([["sync", {}]] if chance.random() < 0.6 else []), chance.choices(what, (3, 3, 1))[0]]
+
+    def trouble(self) -> dict[str, Any]:
+        """What befalls an errand while it is done, besides that it is killed."""
+        return self._disturbed() if self.chance.random() < 0.6 else self._fault()
+
+    def _fault(self) -> dict[str, Any]:
+        chance = self.chance
+        return {"fault": [chance.choice(LOOKING + CHANGING), chance.randint(1, 12), chance.choice(ERRORS), False]}
 
     def _disturbed(self) -> dict[str, Any]:
         """A user edits while the engine runs: at any call, before a change, or beside a call of one kind."""
