@@ -69,8 +69,7 @@ def recover(
         for item in unit:
             recovered.suspects.update(_in_doubt(item.action))
             if item in effective or _set_whole(site, item):
-                place = outcome_place(item.action)
-                outcomes[item.number] = (roots[place.side].entry(place.path), trashed[item.number])
+                outcomes[item.number] = (_left(roots, item.action), trashed[item.number])
             elif effective:
                 done = _finish(site, item)
                 if done is not None:
@@ -228,6 +227,21 @@ def _took_effect(roots: Mapping[Side, Root], item: Step) -> bool:
             return found is not None and policy.same_properties(found, action.entry)
         case _:
             return False
+
+
+def _left(roots: Mapping[Side, Root], action: Action) -> Entry | None:
+    """What an action that took effect left at its place: what stands there, unless a user has put something else there
+    since."""
+    place = outcome_place(action)
+    found, able = roots[place.side].entry(place.path), roots[place.side].capabilities
+    if not isinstance(action, PutFile | PutLink | MakeDirectory):
+        return found
+    wanted = action.entry
+    if found is None or found.kind is not wanted.kind:
+        return wanted
+    late = abs(found.mtime_ns - able.time_kept(wanted.mtime_ns)) >= able.granularity_ns
+    edited = found.kind is Kind.FILE and (found.size != wanted.size or late)
+    return wanted if edited else found
 
 
 def _set_whole(site: Site, item: Step) -> bool:
