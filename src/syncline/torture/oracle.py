@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field
 
@@ -316,14 +317,25 @@ def waiting_above(apart: Iterable[str], after: Sight) -> list[str]:
 
 
 def taken_back(was: Sight, now: Sight, changed: Iterable[tuple[str, str]], reasons: Iterable[str]) -> None:
-    """What a run changed is as before it, or a reason is told for it or for the folder above it."""
+    """What a run changed is as before it, or a reason is told for it or for the folder above it. Time and mode of a
+    file that had another name besides may be those that were set there."""
     told = tuple(reasons)
+    linked = {side: _linked(was.tree(side)) for side in ("left", "right")}
     for side, path in changed:
         before, after = (_at_and_below(sight.tree(side), path) for sight in (was, now))
         for name in before.keys() | after.keys():
-            if not same_node(before.get(name), after.get(name)) and not any(_related(name, each) for each in told):
-                shown = f"{_shown(after.get(name))}, not {_shown(before.get(name))}"
+            here, there = before.get(name), after.get(name)
+            if here and there and name in linked[side] and (here.kind, here.content) == (there.kind, there.content):
+                continue
+            if not same_node(here, there) and not any(_related(name, each) for each in told):
+                shown = f"{_shown(there)}, not {_shown(here)}"
                 raise Broken("a run that is undone is as if it had not been", f"{name!r} on {side} is {shown}")
+
+
+def _linked(tree: Tree) -> set[str]:
+    """The names of files that have several."""
+    names = Counter(node.inode for node in tree.values() if node.kind == "file")
+    return {path for path, node in tree.items() if node.kind == "file" and names[node.inode] > 1}
 
 
 _NOTHING = Node("nothing")

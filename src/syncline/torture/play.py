@@ -322,8 +322,13 @@ def _to_be_finished(world: World) -> bool:
 
 
 def _left_apart(world: World) -> set[str]:
-    """The names that an undo left apart, and that therefore no run may touch; none while an undo must be finished."""
-    rows = _asked(world, "SELECT path FROM conflict WHERE open = 1 AND rule = 'undone'")
+    """The names that an undo left apart, and that therefore no run may touch; none while an undo must be finished, nor
+    any at which an action was begun: somebody resolved them, and was cut off."""
+    rows = _asked(
+        world,
+        "SELECT path FROM conflict WHERE open = 1 AND rule = 'undone'"
+        " AND path NOT IN (SELECT path FROM action WHERE state = 'begun')",
+    )
     return set() if _to_be_finished(world) else {bytes(path).decode("utf-8", "surrogateescape") for (path,) in rows}
 
 
