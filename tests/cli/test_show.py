@@ -58,6 +58,19 @@ def busy() -> Report:
     )
 
 
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (Policy.NEWEST, "the version of left holds (newest), the other one is in the trash"),
+        (Policy.KEEP_BOTH, "the version of left holds, the other one is in the trash"),
+        (Policy.HOLD, "the version of left holds, the other one is in the trash"),
+    ],
+)
+def test_a_policy_is_named_where_it_chose(policy: Policy, told: str) -> None:
+    made = report(plan(conflicts=[conflict("c", Kept.LEFT, policy=policy)]), Outcome.DONE)
+    assert any(line.endswith(f"; {told}") for line in lines(made))
+
+
 def test_a_run_in_a_pipe() -> None:
     assert lines(busy()) == [
         "docs-usb: /home/u/docs ↔ /media/usb/docs",

@@ -407,6 +407,10 @@ def _folded(screen: Screen, number: int, verbose: bool) -> None:
         screen.line((f"    … and {number - FOLD_AT:,} more (-v shows all)", "dim"))
 
 
+_SAYS_NO_SIDE = ("hold", "keep-both")
+"""Where one version holds all the same, a person said so."""
+
+
 def _settled(row: ConflictRow, *, would: bool) -> list[str]:
     """What becomes of a conflict, in parts between which a line may be broken."""
     if row["kept"] is None:
@@ -420,7 +424,7 @@ def _settled(row: ConflictRow, *, would: bool) -> list[str]:
         return ["both versions stay"]
     if row["clash"] is not None:
         return [f"the name keeps the version of {row['kept']},", f"the other one is {printable(row['clash'])}"]
-    by = "" if row["policy"] == "hold" else f" ({row['policy']})"  # held is what a person settled, not a policy
+    by = "" if row["policy"] in _SAYS_NO_SIDE else f" ({row['policy']})"
     if row["rule"] == "props-both":
         return [f"those of {row['kept']} hold{by}"]
     return [f"the version of {row['kept']} holds{by},", "the other one is in the trash"]
