@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 _YOUNG = 50_000
 """So many new objects are looked through for garbage at once: what is loaded at the start is less, and none of it is
-garbage; and what a run makes has no cycles to speak of. With the 700 of the interpreter a tenth of the start is spent on
-looking, and a twentieth of a run with 3,000 changes."""
+garbage; and what a run makes has no cycles to speak of. With the 700 of the interpreter a tenth of the start is spent
+on looking, and a twentieth of a run with 3,000 changes."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
