@@ -215,6 +215,22 @@ def test_what_is_made_the_same_by_hand_needs_no_word(pair: Pair) -> None:
     pair.settled()
 
 
+def test_nor_does_a_folder_that_is_made_the_same_by_hand(pair: Pair) -> None:
+    pair.write({"a": OLD})
+    pair.sync()
+    pair.write({"d/x": NEW, "d/e/f/y": NEW})
+    pair.sync()
+    undo(pair)
+    pair.write({}, {"d/x": NEW, "d/e": DIR})
+    assert pair.sync(code=1).actions == []
+    pair.write({}, {"d/e/f/y": NEW})
+    assert pair.sync().actions == []
+    assert conflicts(pair) == {}
+    pair.write({}, {"d/e/f/z": NEW})
+    assert sorted(path for _, _, path in pair.sync().actions) == ["d/e/f/z"]
+    pair.settled()
+
+
 # why not
 
 
@@ -783,20 +799,20 @@ def test_what_was_left_apart_is_no_rename(pair: Pair) -> None:
     assert disk.read(pair.left)["b"] == "=old"
 
 
-def test_a_folder_renamed_again_by_hand_waits_although_all_is_as_remembered(pair: Pair) -> None:
+def test_a_folder_renamed_again_by_hand_is_as_before(pair: Pair) -> None:
     pair.write({"d/a": OLD})
     pair.sync()
     os.rename(pair.left / "d", pair.left / "e")
     pair.sync()
     undo(pair)
+    assert conflicts(pair).keys() == {"d", "e"}
     os.rename(pair.right / "d", pair.right / "e")
-    pair.sync(code=1)
-    pair.write({"e/a": NEW})
-    pair.sync(code=1)
-    assert conflicts(pair).keys() == {"e"}
-    assert pair.call("resolve", JOB, "e", "--keep", "left").code == 0
+    assert pair.sync().actions == []
     assert conflicts(pair) == {}
+    pair.write({"e/a": NEW})
+    pair.sync()
     assert pair.same() == {"e": "/", "e/a": "=left"}
+    pair.settled()
 
 
 def test_what_is_gone_on_both_sides_waits_no_more(pair: Pair) -> None:

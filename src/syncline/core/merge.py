@@ -177,7 +177,7 @@ def _name(draft: Draft, trees: Trees, merged: Merged, name: Name) -> Fate:
     if name.earlier() is Hold.MOUNTED and (left or right):
         return _hold_unmounted(draft, merged, name)
     try:
-        apart = undone.apart(draft, name)
+        apart = undone.apart(draft, trees, name)
         if apart is not None and (apart.whole or left_kind is not right_kind):
             return undone.hold(draft, merged, name, apart)
         if draft.rules.rotten or draft.rules.reread:
@@ -217,7 +217,7 @@ def _both_directories(draft: Draft, trees: Trees, merged: Merged, name: Name) ->
         _directory(draft, trees, below)
         if _frozen(below):
             return draft.hold(merged, name, Hold.FOREIGN)
-    apart = undone.apart(draft, name)
+    apart = undone.apart(draft, trees, name)
     if apart is not None:
         undone.hold(draft, merged, name, apart)
         return Fate.LIVES
