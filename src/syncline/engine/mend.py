@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from syncline.core.model import SIDES, Outcome, RelPath, Side
+from syncline.core.model import SIDES, Event, Outcome, RelPath, RunFinished, Side
 from syncline.core.names import folding
 from syncline.core.value import dataclass
 from syncline.engine.world import World
@@ -58,3 +59,8 @@ def close(world: World, cut_off: Iterable[Run]) -> None:
             for run in cut_off:
                 note = "cut off; what it had begun was settled later"
                 runs.finish(run.id, Outcome.INTERRUPTED, 0.0, note=note, document=run.document)
+
+
+def warned(event: Event, told: Sequence[str]) -> Event:
+    """The end of a run, with what could not be done before it was begun; any other event as it is."""
+    return replace(event, warnings=(*told, *event.warnings)) if isinstance(event, RunFinished) else event

@@ -10,7 +10,7 @@ from syncline.core.model import (
     Event,
     Plan,
 )
-from syncline.engine.mend import mend
+from syncline.engine.mend import mend, warned
 from syncline.engine.standing import Standing, judge
 from syncline.engine.world import Ask, World, check_stop, recall, take
 from syncline.errors import PathError, RootLocked, RunRefused
@@ -69,27 +69,19 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
     world.record = _reread(job, world)
     standing = _judge(job, world, adopted=adopted)
     looked = None if world.record is None else world.record.last_checked
-    mended = mend(job, world)
+    mended, told = mend(job, world), list[str]()
     if mended.undos:
         from syncline.engine import undo
 
-        undo.finish(job, world, mended.undos, believed=not standing.first)
+        told = undo.finish(job, world, mended.undos, believed=not standing.first)
         world.record = _reread(job, world)
         standing = _judge(job, world, adopted=adopted)
     with _reading(job, world, ask, standing) as scanning:
         from syncline.engine import course
 
-        yield from course.follow(
-            job,
-            world,
-            ask,
-            standing,
-            _base(world, standing),
-            scanning,
-            mended.suspects,
-            looked,
-            started,
-        )
+        suspects, base = mended.suspects, _base(world, standing)
+        for event in course.follow(job, world, ask, standing, base, scanning, suspects, looked, started):
+            yield warned(event, told)
 
 
 def _judge(job: Job, world: World, *, adopted: bool) -> Standing:

@@ -180,11 +180,14 @@ def thin(
     spared: Collection[RelPath],
 ) -> list[Kept]:
     """Remove what the rule does not keep of what these runs left in the trash of locked roots, version by version; what
-    went. Otherwise as `clear`. Raises: PathError, StateError."""
-    by_path: dict[RelPath, list[Kept]] = {}
+    went. Folders that were empty are none of a file of the same name. Otherwise as `clear`.
+
+    Raises: PathError, StateError.
+    """
+    by_path: dict[tuple[RelPath, bool], list[Kept]] = {}
     for kept in contents(job, world, set(among) - needed(world)):
         if not _is_spared(kept.path, spared):
-            by_path.setdefault(kept.path, []).append(kept)
+            by_path.setdefault((kept.path, kept.entry.kind is Kind.DIRECTORY), []).append(kept)
     gone: list[Kept] = []
     for versions in by_path.values():
         told = [

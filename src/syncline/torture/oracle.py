@@ -88,21 +88,23 @@ def nothing_lost(must: set[bytes], after: Sight, ledger: Ledger) -> None:
 
 
 def versions_kept(before: Sight, after: Sight, keep: int) -> None:
-    """Of each path the trash holds as many versions as it did, or as are to be kept; one that stands again counts."""
+    """Of each path the trash holds as many versions as it did, or as are to be kept; one that stands again counts.
+    What has the same size and time is a copy of the same version, as far as anybody can tell without reading it."""
     left, live = _versions(after), after.live("left") | after.live("right")
     for path, versions in _versions(before).items():
-        now = len(left.get(path, set()) | (versions & live))
+        again = {stamp for stamp, contents in versions.items() if contents & live}
+        now = len(left.get(path, {}).keys() | again)
         if now < min(len(versions), keep):
             raise Broken("what is to be kept is kept", f"{path!r}: {now} versions of {len(versions)}, to keep: {keep}")
 
 
-def _versions(sight: Sight) -> dict[str, set[bytes]]:
-    """The different contents that the trash of both sides holds of each path."""
-    top, found = f"{PRIVATE}/trash/", dict[str, set[bytes]]()
+def _versions(sight: Sight) -> dict[str, dict[tuple[int, int], set[bytes]]]:
+    """The different contents that the trash of both sides holds of each path, by size and time."""
+    top, found = f"{PRIVATE}/trash/", dict[str, dict[tuple[int, int], set[bytes]]]()
     for where, node in (*sight.left.items(), *sight.right.items()):
         if where.startswith(top) and node.kind in ("file", "link"):
             path = re.sub(r"~\d+$", "", where.removeprefix(top).partition("/")[2])
-            found.setdefault(path, set()).add(node.content)
+            found.setdefault(path, {}).setdefault((len(node.content), node.mtime_ns), set()).add(node.content)
     return found
 
 

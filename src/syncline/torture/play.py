@@ -673,8 +673,9 @@ def _note(ran: Ran, event: Event) -> None:
             ran.done.append(event)
         case ActionFailed(problem=problem):
             ran.said.append(problem.detail)
-        case RunFinished(outcome=outcome):
+        case RunFinished(outcome=outcome, warnings=warnings):
             ran.outcome = outcome
+            ran.said += warnings
         case Progress():
             pass
 

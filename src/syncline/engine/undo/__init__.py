@@ -14,10 +14,11 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from syncline.core.model import Event
+from syncline.core import names
+from syncline.core.model import Event, Problem, RunFinished
 from syncline.engine.errand import Errand, Task, perform, stand
 from syncline.engine.ground import Ground
-from syncline.engine.mend import close, mend
+from syncline.engine.mend import close, mend, warned
 from syncline.engine.undo.decision import Decision
 from syncline.engine.undo.drawing import Drawing
 from syncline.engine.world import Ask, World, take
@@ -33,38 +34,48 @@ def undo(job: Job, world: World, ask: Ask, run: str) -> Iterator[Event]:
 
     Raises: RunRefused, RootLocked, Interrupted, RootLost, StateError.
     """
-    started = time.monotonic()
+    started, told = time.monotonic(), list[str]()
     standing, record = stand(job, world, cut_off=not ask.dry_run)
     if not ask.dry_run:
         take(world, job.kind.written())
         world.record = Jobs(world.store).by_id(job.id)
         mended = mend(job, world)
-        _go_on(job, world, [each for each in mended.undos if run not in (each.id, each.undoes)])
+        told = _go_on(job, world, [each for each in mended.undos if run not in (each.id, each.undoes)])
         close(world, mended.undos)
         world.record = Jobs(world.store).by_id(job.id)
         standing, record = stand(job, world)
     task = Task(job, world, UNDO, standing, record, started, undoes=run)
-    yield from perform(task, ask, partial(_draw, world, run, True))
+    for event in perform(task, ask, partial(_draw, world, run, True)):
+        yield warned(event, told)
 
 
-def finish(job: Job, world: World, cut_off: Sequence[Run], *, believed: bool) -> None:
-    """Finish undos that were cut off, in a world whose roots are locked and in which nothing is left begun. Where what
-    is remembered is not `believed`, nothing can be taken back by it.
+def finish(job: Job, world: World, cut_off: Sequence[Run], *, believed: bool) -> list[str]:
+    """Finish undos that were cut off, in a world whose roots are locked and in which nothing is left begun; what of
+    them could not be done, a sentence each. Where what is remembered is not `believed`, nothing can be taken back by
+    it.
 
     Raises: Interrupted, RootLost, RunRefused, StateError.
     """
-    if believed:
-        _go_on(job, world, cut_off)
+    told = _go_on(job, world, cut_off) if believed else []
     close(world, cut_off)
+    return told
 
 
-def _go_on(job: Job, world: World, cut_off: Sequence[Run]) -> None:
+def _go_on(job: Job, world: World, cut_off: Sequence[Run]) -> list[str]:
+    told: list[str] = []
     for run in dict.fromkeys(each.undoes for each in cut_off if each.undoes is not None):
         world.record = Jobs(world.store).by_id(job.id)
         standing, record = stand(job, world)
         task = Task(job, world, UNDO, standing, record, time.monotonic(), undoes=run)
-        for _ in perform(task, Ask(), partial(_draw, world, run, False)):
-            pass  # it was told when it was begun; the history has it
+        for event in perform(task, Ask(), partial(_draw, world, run, False)):
+            if isinstance(event, RunFinished):
+                told += [_left(run, problem) for problem in event.problems]
+    return told
+
+
+def _left(run: str, problem: Problem) -> str:
+    place = f"{problem.place.side.value} {names.printable(problem.place.path)}"
+    return f"the undo of {run}, which had been cut off, was gone on with; {place} was left: {problem.detail}"
 
 
 def _draw(world: World, run: str, asked: bool, ground: Ground) -> Errand:

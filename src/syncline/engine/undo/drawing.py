@@ -108,7 +108,8 @@ class Drawing:
                 list(self.ground.tree(step.kept, leave_nothing)) if step.kept is not None and step.is_folder else []
             )
         except PathError as error:
-            return self._bring_back(Stays(at, Reason(error.reason), error.detail))
+            self.steps[at] = stays = Stays(at, Reason(error.reason), error.detail)
+            return self._bring_back(stays)
         self._made(at, present, because, step.entry, step.kept, step.copy, group, step.values)
         for relative, entry in inside:
             assert step.kept is not None
