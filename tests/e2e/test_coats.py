@@ -62,6 +62,9 @@ class Scene:
 
 
 SCENES = [
+    Scene("a file in place of a folder", {"d/x": "1"}, (("d/x", "x"),), {"d": None, "D": "2"}, {"d": "=2", "x": "=1"}),
+    Scene("a folder in place of a file", {"d": "1"}, left={"d": None, "D/x": "2"}, end={"d": "/", "d/x": "=2"}),
+    Scene("renamed onto another spelling", {"a": "1", "b": "2"}, left={"b": None}, moves=(("a", "B"),)),
     Scene("files, folders and an old time", {}, left={COMPOSED: "1", "d/x": "2", "e": DIR, "odd": File("3", at=1.234)}),
     Scene(
         "edits and deletions",

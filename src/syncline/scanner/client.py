@@ -80,12 +80,13 @@ class Observed:
 
     def child(self, above: Triple, key: str, left_name: str, right_name: str) -> Triple | None:
         left_path, right_path = names.join(above.left_path, left_name), names.join(above.right_path, right_name)
-        left, right = self._changed[Side.LEFT].get(left_path), self._changed[Side.RIGHT].get(right_path)
         found = self._rows_below(above.row).get(key) if above.row is not None else None
+        row = None if found is None else found[0]
+        left, right = self._seen(Side.LEFT, left_path, row), self._seen(Side.RIGHT, right_path, row)
         on_both = above.left is not None and above.right is not None
         if left is None and right is None and (found is None or (on_both and found[1])):
             return None  # as it was, and settled; what only one side has never is, nor what is below it
-        triple = self._triple(None if found is None else found[0], left_path, right_path, left, right)
+        triple = self._triple(row, left_path, right_path, left, right)
         triple = replace(
             triple if on_both else triple.complete(self._fold),
             left=None if above.left is None else triple.left,
@@ -143,6 +144,14 @@ class Observed:
                 left_path, right_path = (path, twin) if side is Side.LEFT else (twin, path)
         left, right = self._changed[Side.LEFT].get(left_path), self._changed[Side.RIGHT].get(right_path)
         return self._triple(seen.row, left_path, right_path, left, right)
+
+    def _seen(self, side: Side, path: RelPath, row: int | None) -> Seen | None:
+        """What was seen of a directory that differs. What is no directory any more was seen under its old spelling."""
+        seen = self._changed[side].get(path)
+        if seen is None and row is not None:
+            earlier = self._paths_of(row)[0 if side is Side.LEFT else 1]
+            seen = None if earlier is None else self._changed[side].get(earlier)
+        return seen
 
     def _triple(
         self, id: int | None, left_path: RelPath, right_path: RelPath, left: Seen | None, right: Seen | None
