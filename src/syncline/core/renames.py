@@ -475,7 +475,7 @@ class _Course:
             look = self._look(above, side)
             taken = next((other for other in look if self._all.fold(other) == key), None)
             if taken is not None:
-                free = free and self._displaced(side, thing, above, taken)
+                free = free and taken == name and self._displaced(side, thing, above, taken)
                 look.pop(taken)
             look[name] = self._entry(side, thing)
         self._agreed(above)[key] = replace(before, left_name=spelled[0], right_name=spelled[1])
