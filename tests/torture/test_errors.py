@@ -72,7 +72,7 @@ class Scene:
     def __init__(self, top: Path, *, left: Path | None = None, weak: str = "") -> None:
         top.mkdir(exist_ok=True)
         self.users = Users(str(top))
-        able = replace(capabilities_of(str(top)), **WEAK.get(weak, {}))
+        able = dict.fromkeys(("left", "right"), replace(capabilities_of(str(top)), **WEAK.get(weak, {})))
         self.world = World(self.users, Case(0), run_here, str(top / "state"), {"compare": "hash"}, able)
         self.left = left or Path(self.users.root("left"))
 

@@ -76,7 +76,8 @@ def begin(top: str, state: Path | None = None) -> World:
     lies, if not beside the roots."""
     options = {"compare": "hash"}
     place = os.fspath(state) if state else f"{top}/state"
-    world = World(Users(top), Case(0, options=options), run_here, place, options, capabilities_of(top))
+    able = dict.fromkeys(("left", "right"), capabilities_of(top))
+    world = World(Users(top), Case(0, options=options), run_here, place, options, able)
     act = world.users.act
     for number, path in enumerate(("a", "b", "c", "d/a", "d/b", "e/f/g", "t")):
         act(["write", "left" if number % 2 else "right", path, 4096])

@@ -21,10 +21,12 @@ from __future__ import annotations
 
 import json
 import random
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, field, replace
 from typing import Any
 
+from syncline.core.names import NameRules
 from syncline.core.value import dataclass
 
 Op = list[Any]
@@ -78,13 +80,35 @@ WEAK: dict[str, dict[str, Any]] = {
     "no second names": {"exchange": False, "no_replace": False, "hard_links": False},
 }
 """What a file system may be unable to do; the promises hold all the same."""
+COATS: dict[str, dict[str, Any]] = {
+    "one case": {"names": NameRules(fold_case=True)},
+    "one form": {"names": NameRules(fold_unicode=True)},
+    "as Apple's": {
+        "exchange": False,
+        "no_replace": False,
+        "names": NameRules(fold_case=True, fold_unicode=True),
+    },
+    "as Windows'": {
+        "exchange": False,
+        "no_replace": False,
+        "names": NameRules(
+            fold_case=True, simple_case=True, forbidden='"*/:<>?\\|', trailing_dot_space=False, reserved=True
+        ),
+    },
+    "short names": {"names": NameRules(max_bytes=64, utf8_only=True)},
+}
+"""What a file system may make of names: those that it takes for one, and those that it refuses."""
+COATED = 0.2
+"""How many of the cases have a root in such a coat."""
+ODD_NAMES = ("x:y", "con", "d/e.", "Nul.txt", "q?", ".SYNCLINE", ".SYNCLINE/root.json", "d/" + "m" * 100)
+"""Names that one or the other coat does not take."""
 POLICIES = ("keep-both", "newest", "oldest", "largest", "left", "right", "hold")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """What is played: a layer, the kind of job and its options, the operations, how many actions the engine takes in
-    one batch (None: as ever), and what both roots cannot do (of `WEAK`)."""
+    one batch (None: as ever), and what roots cannot do: both of them (of `WEAK`), or each side (of `WEAK`, `COATS`)."""
 
     seed: int
     layer: str = "L1"
@@ -92,7 +116,12 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     ops: tuple[Op, ...] = ()
     batch: int | None = None
-    weak: str | None = None
+    weak: str | dict[str, str] | None = None
+
+    def lacking(self, side: str) -> dict[str, Any]:
+        """What the root of a side is not capable of, by the fields of its capabilities."""
+        said = self.weak.get(side) if isinstance(self.weak, dict) else self.weak
+        return {**WEAK, **COATS}[said] if said else {}
 
     def to_json(self) -> str:
         head = {name: value for name, value in asdict(self).items() if name != "ops"}
@@ -117,7 +146,8 @@ def drawn(seed: int, layer: str = "L1") -> Case:
     case = _with_windows(case, random.Random(f"windows:{layer}:{seed}"))  # noqa: S311
     case = _with_empty_files(case, random.Random(f"empty:{layer}:{seed}"))  # noqa: S311
     case = _with_closed_folders(case, random.Random(f"closed:{layer}:{seed}"))  # noqa: S311
-    return _with_troubled_undos(case, random.Random(f"undo:{layer}:{seed}"))  # noqa: S311
+    case = _with_troubled_undos(case, random.Random(f"undo:{layer}:{seed}"))  # noqa: S311
+    return _with_coats(case, random.Random(f"cloak:{layer}:{seed}"))  # noqa: S311
 
 
 def _kept(case: Case, chance: random.Random) -> Case:
@@ -183,6 +213,51 @@ def _with_troubled_undos(case: Case, chance: random.Random) -> Case:
     draw.last = _named(case.ops)[-3:]
     ops = [["undo", draw.trouble()] if op == ["undo", {}] and chance.random() < TROUBLED else op for op in case.ops]
     return replace(case, ops=tuple(ops))
+
+
+def _with_coats(case: Case, chance: random.Random) -> Case:
+    """Some of the cases with a root, or two, that takes several names for one or refuses some, and with such names;
+    from a chance of its own."""
+    if chance.random() >= COATED:
+        return case
+    weak = {side: case.weak for side in SIDES if isinstance(case.weak, str)}
+    for side in chance.choice((("left",), ("right",), ("right",), SIDES)):
+        weak[side] = chance.choice(tuple(COATS))
+    ops = [_respelled(op, chance) if chance.random() < 0.25 else op for op in case.ops]
+    for _ in range(chance.choice((1, 2, 3, 5))):
+        side, path = chance.choice(SIDES), chance.choice(_named(ops))
+        odd = chance.choice(ODD_NAMES)
+        more: Sequence[Op] = (
+            ["move", side, path, _otherwise(path, chance)],
+            ["write", side, _otherwise(path, chance), chance.choice(SIZES)],
+            ["write", side, odd, 24],
+            ["move", side, path, odd],
+            ["swap", side, path, _otherwise(path, chance)],
+        )
+        ops.insert(chance.randint(0, len(ops)), chance.choices(more, (4, 4, 2, 1, 1))[0])
+    return replace(case, ops=tuple(ops), weak=weak)
+
+
+_OF_ONE_PATH = ("write", "rewrite", "sneak", "grow", "touch", "chmod", "delete", "mkdir", "link", "fifo")
+_OF_TWO = ("move", "swap", "hardlink")
+
+
+def _respelled(op: Op, chance: random.Random) -> Op:
+    """An operation of a user with one of its names spelled otherwise."""
+    if op[0] not in _OF_ONE_PATH + _OF_TWO:
+        return op
+    at = chance.choice((2, 3)) if op[0] in _OF_TWO else 2
+    return [*op[:at], _otherwise(op[at], chance), *op[at + 1 :]]
+
+
+def _otherwise(path: str, chance: random.Random) -> str:
+    """Another spelling of a path: in the other case, wholly or in one of its names, or in the other form of Unicode."""
+    names = path.split("/")
+    for at in (chance.randrange(len(names)),) if chance.random() < 0.7 else range(len(names)):
+        composed = unicodedata.normalize("NFC", names[at])
+        other = composed if composed != names[at] else unicodedata.normalize("NFD", names[at])
+        names[at] = other if other != names[at] and chance.random() < 0.7 else names[at].swapcase()
+    return "/".join(names)
 
 
 def _named(ops: Sequence[Op]) -> list[str]:

@@ -107,7 +107,7 @@ def given_up(errand: Errand, before: Sight) -> set[bytes]:
         node.content
         for side in ("left", "right")
         for path, node in before.tree(side).items()
-        if node.content and any(path == name or path.startswith(f"{name}/") for name in names)
+        if node.content and any(f"{path}/".startswith(f"{before.key(name)}/") for name in names)
     }
 
 
@@ -144,7 +144,7 @@ def _resolved(recorded: Recorded, keep: str, before: Sight, after: Sight) -> Non
 
 
 def _content(sight: Sight, side: str, path: str) -> bytes | None:
-    node = sight.tree(side).get(path)
+    node = sight.tree(side).get(sight.key(path))
     if node is None:
         return None
     return node.content if node.kind == "file" else node.content or node.kind.encode()

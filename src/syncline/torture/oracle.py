@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import field, replace
+from unicodedata import normalize
 
-from syncline.core.model import Action, ActionDone, Guard, Kind, Outcome, Plan, Remove, Rename, Trash
+from syncline.core.model import (
+    Action,
+    ActionDone,
+    Guard,
+    Kind,
+    Outcome,
+    Plan,
+    Problem,
+    Reason,
+    Remove,
+    Rename,
+    Trash,
+)
+from syncline.core.names import NameRules, impossible
 from syncline.core.value import dataclass
 from syncline.torture.gate import STATE, Step
 from syncline.torture.users import PRIVATE, Ledger, Node, Tree
@@ -27,15 +41,30 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Both folders at one moment, what is ours in them included."""
+    """Both folders at one moment, what is ours in them included.
+
+    `key`: under what a path is compared with those of the other side, and of other moments. Where one of the roots
+    takes several names for one that is not the path itself.
+    """
 
     left: Tree
     right: Tree
+    key: Callable[[str], str] = str
 
     def tree(self, side: str) -> Tree:
-        """One side without what is ours."""
+        """One side without what is ours, by key; of names that collide, all but one with their spelling besides."""
+        raw = self.raw(side)
+        return raw if self.key is str else _keyed(raw, self.key)
+
+    def raw(self, side: str) -> Tree:
+        """One side without what is ours, as it is spelled."""
         whole = self.left if side == "left" else self.right
         return {path: node for path, node in whole.items() if path and path.split("/")[0] != PRIVATE}
+
+    def collisions(self, side: str) -> set[str]:
+        """The keys of several names in one folder each."""
+        seen = Counter((path.rpartition("/")[0], self.key(path)) for path in self.raw(side))
+        return {key for (_, key), times in seen.items() if times > 1}
 
     def live(self, side: str) -> set[bytes]:
         return {node.content for node in self.tree(side).values() if node.content}
@@ -54,6 +83,23 @@ class Sight:
     def _below(self, places: tuple[str, ...]) -> set[bytes]:
         whole = (*self.left.items(), *self.right.items())
         return {node.content for path, node in whole if path.startswith(places) and node.content}
+
+
+_BESIDES = "\0"
+
+
+def _keyed(raw: Tree, key: Callable[[str], str]) -> Tree:
+    found, keys = dict[str, Node](), {"": ""}
+    for path, node in raw.items():  # a folder comes before what is in it
+        above, _, name = path.rpartition("/")
+        known = f"{keys[above]}/{key(name)}".lstrip("/")
+        keys[path] = f"{known}{_BESIDES}{name}" if known in found else known
+        found[keys[path]] = replace(node, spelled=name)
+    return found
+
+
+def _by_key_alone(path: str) -> str:
+    return re.sub(f"{_BESIDES}[^/]*", "", path)
 
 
 @dataclass(slots=True)
@@ -130,7 +176,7 @@ def inside(actions: Iterable[Action], sight: Sight) -> set[tuple[str, str]]:
     """What is in the folders that these actions take away as a whole: one that goes on with them may find something new
     there, and take away the rest by name."""
     folders = [(each.at.side.value, f"{each.at.path}/") for each in actions if isinstance(each, Trash)]
-    return {(side, name) for side, folder in folders for name in sight.tree(side) if name.startswith(folder)}
+    return {(side, name) for side, folder in folders for name in sight.raw(side) if name.startswith(folder)}
 
 
 def renamed(actions: Iterable[Action]) -> set[str]:
@@ -245,6 +291,7 @@ def one_side_only(agreed: Sight, before: Sight, after: Sight, moved: Collection[
         if agreed.tree(quiet_side) == before.tree(quiet_side) and before.tree(other) != after.tree(other):
             raise Broken("only one side changed, so only the other is touched", f"{other} was touched as well")
     base, left, right = agreed.tree("left"), before.tree("left"), before.tree("right")
+    moved = {before.key(path) for path in moved}
     for path in base.keys() | left.keys() | right.keys():
         here = (base.get(path), left.get(path), right.get(path))
         if any(node is not None and node.kind != "file" for node in here) or not _plain_above(path, base, left, right):
@@ -262,6 +309,28 @@ def one_side_only(agreed: Sight, before: Sight, after: Sight, moved: Collection[
                     "a change of one side reaches the other",
                     f"{path!r} on {side} is {_shown(found)}, not {_shown(wanted)}",
                 )
+
+
+def respelled(agreed: Sight, before: Sight, after: Sight, rules: Mapping[str, NameRules]) -> None:
+    """A name that was only spelled otherwise, on one side, is spelled so on both. Where a disk has a form of Unicode of
+    its own, another one says nothing of what a person did."""
+    for side, other in (("left", "right"), ("right", "left")):
+        base, now, there = agreed.tree(side), before.tree(side), before.tree(other)
+        for path, node in now.items():
+            was = base.get(path)
+            same = was is not None and (was.kind, was.inode, was.content) == (node.kind, node.inode, node.content)
+            if was is None or not same or was.spelled == node.spelled:
+                continue
+            formed = side in rules and rules[side].fold_unicode
+            if formed and normalize("NFC", was.spelled) == normalize("NFC", node.spelled):
+                continue
+            if there.get(path) != agreed.tree(other).get(path):
+                continue
+            for each in ("left", "right"):
+                found = after.tree(each).get(path)
+                if found is None or found.spelled != node.spelled:
+                    told = "gone" if found is None else f"spelled {found.spelled!r}"
+                    raise Broken("another spelling reaches the other side", f"{node.spelled!r} is {told} on {each}")
 
 
 def both_kept_once(agreed: Sight, before: Sight, after: Sight) -> None:
@@ -294,7 +363,7 @@ def _moved(path: str, node: Node | None, base: Mapping[str, Node]) -> bool:
 
 def left_alone(apart: Iterable[str], before: Sight, after: Sight) -> None:
     """No run touches what an undo left apart, nor anything below it."""
-    for path in apart:
+    for path in map(before.key, apart):
         for side in ("left", "right"):
             here, then = (_at_and_below(sight.tree(side), path) for sight in (before, after))
             folders = here.get(path, _NOTHING).kind == then.get(path, _NOTHING).kind == "directory"
@@ -310,7 +379,7 @@ def waiting_above(apart: Iterable[str], after: Sight) -> list[str]:
     """The folders that wait for what an undo left apart in them, because the other side has something else there."""
     left, right = after.tree("left"), after.tree("right")
     found = []
-    for path in apart:
+    for path in map(after.key, apart):
         while "/" in path:
             path = path.rpartition("/")[0]
             if left.get(path, _NOTHING).kind != right.get(path, _NOTHING).kind:
@@ -321,15 +390,15 @@ def waiting_above(apart: Iterable[str], after: Sight) -> list[str]:
 def taken_back(was: Sight, now: Sight, changed: Iterable[tuple[str, str]], reasons: Iterable[str]) -> None:
     """What a run changed is as before it, or a reason is told for it or for the folder above it. Time and mode of a
     file that had another name besides may be those that were set there."""
-    told = tuple(reasons)
+    told = tuple(map(now.key, reasons))
     linked = {side: _linked(was.tree(side)) for side in ("left", "right")}
-    for side, path in changed:
+    for side, path in {(side, now.key(path)) for side, path in changed}:
         before, after = (_at_and_below(sight.tree(side), path) for sight in (was, now))
         for name in before.keys() | after.keys():
             here, there = before.get(name), after.get(name)
             if here and there and name in linked[side] and (here.kind, here.content) == (there.kind, there.content):
                 continue
-            if not same_node(here, there) and not any(_related(name, each) for each in told):
+            if not _same_and_spelled(here, there) and not any(_related(name, each) for each in told):
                 shown = f"{_shown(there)}, not {_shown(here)}"
                 raise Broken("a run that is undone is as if it had not been", f"{name!r} on {side} is {shown}")
 
@@ -343,6 +412,10 @@ def _linked(tree: Tree) -> set[str]:
 _NOTHING = Node("nothing")
 
 
+def _same_and_spelled(one: Node | None, two: Node | None) -> bool:
+    return same_node(one, two) and (one is None or two is None or one.spelled == two.spelled)
+
+
 def _at_and_below(tree: Tree, path: str) -> Tree:
     return {name: node for name, node in tree.items() if f"{name}/".startswith(f"{path}/")}
 
@@ -354,9 +427,12 @@ def _related(name: str, other: str) -> bool:
 def in_step(after: Sight, excused: Iterable[str], *, quick: bool, bare: bool = False) -> None:
     """Both sides show the same, but for reported paths (and `bare` directories, where some may be left)."""
     left, right = after.tree("left"), after.tree("right")
-    excused = tuple(excused)
+    excused = tuple(map(after.key, excused))
+    for path in after.collisions("left") | after.collisions("right"):
+        if not any(_related(path, other) for other in excused):
+            raise Broken("names that collide are held, and told", f"{path!r}")
     for path in sorted(left.keys() | right.keys()):
-        if any(path == other or path.startswith(other + "/") or other.startswith(path + "/") for other in excused):
+        if any(_related(_by_key_alone(path), other) for other in excused):
             continue
         one, two = left.get(path), right.get(path)
         if bare and _bare(path, left, right):
@@ -369,6 +445,17 @@ def in_step(after: Sight, excused: Iterable[str], *, quick: bool, bare: bool = F
         if unread and one and two and abs(one.mtime_ns - two.mtime_ns) <= TIE_NS:
             continue  # taken for equal unread, as `compare: quick` says
         raise Broken("both sides the same", f"{path!r}: {_shown(one)} and {_shown(two)}")
+
+
+def held_rightly(after: Sight, told: Iterable[Problem], rules: Mapping[str, NameRules]) -> None:
+    """A name that is held as one of several has others beside it; one that is told to be impossible, is so there."""
+    for problem in told:
+        side, path, there = problem.place.side.value, problem.place.path, rules.get(problem.place.side.other.value)
+        wrong = problem.reason is Reason.NAME_COLLISION and after.key(path) not in after.collisions(side)
+        if problem.reason is Reason.IMPOSSIBLE_NAME and there is not None:
+            wrong = not any(impossible(name, there) for name in path.split("/"))
+        if wrong:
+            raise Broken("a name is held for a reason", f"{problem}")
 
 
 def _bare(path: str, left: Tree, right: Tree) -> bool:
@@ -437,7 +524,8 @@ def _plain_above(path: str, *trees: Tree) -> bool:
 def _shown(node: Node | None) -> str:
     if node is None:
         return "absent"
-    besides = "" if (node.owner, node.xattr) == ((0, 0), ()) else f" {node.owner} {node.xattr}"
+    spelled = f" {node.spelled!r}" if node.spelled else ""
+    besides = spelled if (node.owner, node.xattr) == ((0, 0), ()) else f"{spelled} {node.owner} {node.xattr}"
     return f"{node.kind} {node.content[:30]!r} {node.mode:o} {node.mtime_ns // 1_000_000}{besides}"
 
 

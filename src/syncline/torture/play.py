@@ -22,11 +22,13 @@ from syncline.core.model import (
     Event,
     Objection,
     Outcome,
+    Problem,
     Progress,
     RunFinished,
     RunStarted,
     Side,
 )
+from syncline.core.names import folding
 from syncline.core.value import dataclass
 from syncline.engine import Ask
 from syncline.engine import verify as verifying
@@ -34,6 +36,7 @@ from syncline.errors import Interrupted, PathError, RunRefused, SynclineError
 from syncline.execute import batches
 from syncline.execute.transfer import ATTEMPTS
 from syncline.fs import windows
+from syncline.fs.bypath import PathRoot
 from syncline.fs.opening import open_root
 from syncline.fs.probe import capabilities_of
 from syncline.fs.root import Capabilities, Root
@@ -42,7 +45,7 @@ from syncline.jobs.kind import Job
 from syncline.store.conflicts import Conflicts, Problems
 from syncline.store.db import Store
 from syncline.torture import errands, oracle, users
-from syncline.torture.case import WEAK, Case, Op
+from syncline.torture.case import Case, Op
 from syncline.torture.errands import Errand
 from syncline.torture.gate import STATE, Crash, Endless, Fault, Gate, GatedConnection, GatedRoot
 from syncline.torture.oracle import Broken, Ran, Sight
@@ -87,7 +90,8 @@ class World:
     run: Run
     state: str
     options: dict[str, Any]
-    capabilities: Capabilities
+    capabilities: dict[str, Capabilities]
+    key: Callable[[str], str] = str
     base: Sight | None = None
     store: Store | None = None
     begun: set[tuple[str, str]] = field(default_factory=set)
@@ -112,7 +116,7 @@ class World:
         return f"{self.runs:04x}"
 
     def look(self) -> Sight:
-        return Sight(tree_at(self.users.root("left")), tree_at(self.users.root("right")))
+        return Sight(tree_at(self.users.root("left")), tree_at(self.users.root("right")), self.key)
 
     def close(self) -> None:
         """Close the state; the next run opens it again."""
@@ -136,8 +140,12 @@ def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) ->
     """
     top = os.path.realpath(top)
     os.makedirs(top)
-    able = replace(_capabilities(top), **WEAK.get(case.weak or "", {}))
-    world = World(Users(top), case, run or run_here, os.path.join(top, "state"), dict(case.options), able)
+    strong = _capabilities(top)
+    able = {side.value: replace(strong, **case.lacking(side.value)) for side in SIDES}
+    rules = {side: each.names for side, each in able.items() if each.names != strong.names}
+    world = World(Users(top, rules), case, run or run_here, os.path.join(top, "state"), dict(case.options), able)
+    if any(each.fold_case or each.fold_unicode for each in rules.values()):
+        world.key = folding(*(able[side.value].names for side in SIDES))
     try:
         outside = tree_at(world.users.outside)
         with _batches(case.batch), _as_on_windows(world):
@@ -494,6 +502,7 @@ def _after_good(world: World, ran: Ran, before: Sight, after: Sight, *, gentle: 
         oracle.no_wrong_delete(after, world.users.ledger, both=clean and read)
     if world.base is not None and clean and read and gentle and ran.plan is not None and not ran.plan.first:
         oracle.one_side_only(world.base, before, after, oracle.renamed(ran.plan.actions))
+        oracle.respelled(world.base, before, after, world.users.rules)
         oracle.both_kept_once(world.base, before, after)
     world.base = after if clean and oracle.same_trees(after.tree("left"), after.tree("right")) else None
 
@@ -559,6 +568,7 @@ def _settle(world: World) -> None:
         excuse = ran.conflicts > 0 or _linked(world)
     after = world.look()
     excused = [*reported(world), *oracle.waiting_above(_left_apart(world), after)]
+    oracle.held_rightly(after, _problems(world), world.users.rules)
     quick = world.options.get("compare") == "quick"
     oracle.in_step(after, [*excused, *_ignored(world, after)], quick=quick, bare=world.odd)
     if _left_over(world):
@@ -617,13 +627,18 @@ def _state_is_sound(world: World) -> None:
 
 def reported(world: World) -> list[str]:
     """The paths that the state lists: problems, and conflicts that wait for a person."""
-    found = []
+    found = [str(problem.place.path) for problem in _problems(world)]
     with _reading(world) as store:
         for (identity,) in store.all("SELECT id FROM job"):
-            found += [str(seen.problem.place.path) for seen in Problems(store).of_job(identity)]
             open_conflicts = Conflicts(store).open_conflicts(identity)
             found += [str(known.conflict.path) for known in open_conflicts if known.conflict.kept is None]
     return found
+
+
+def _problems(world: World) -> list[Problem]:
+    with _reading(world) as store:
+        jobs = [identity for (identity,) in store.all("SELECT id FROM job")]
+        return [seen.problem for job in jobs for seen in Problems(store).of_job(job)]
 
 
 # the engine in this process
@@ -688,7 +703,9 @@ def _desk(world: World, gate: Gate, *, write: bool) -> Iterator[tuple[Desk, Job]
     roots = {os.path.realpath(world.users.root(side.value)): side for side in SIDES}
 
     def opened(path: str) -> Root:
-        return cast(Root, GatedRoot(open_root(path, world.capabilities), roots[path], gate))
+        able = world.capabilities[roots[path].value]
+        root = PathRoot(path, able) if roots[path].value in world.users.rules else open_root(path, able)
+        return cast(Root, GatedRoot(root, roots[path], gate))
 
     desk = Desk(store, write=write, now=world.now, opened=opened, token=world.token)
     sound = False

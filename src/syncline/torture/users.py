@@ -10,9 +10,10 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 
+from syncline.core.names import NameRules, folding, impossible
 from syncline.core.value import dataclass
 from syncline.torture.case import NO_WRITING, Op
 from syncline.torture.gate import Step
@@ -40,7 +41,7 @@ class Impossible(Exception):
 @dataclass(frozen=True, slots=True)
 class Node:
     """What stands at a path: `content` is the bytes of a file or the text of a link. `owner`: user and group; `xattr`:
-    the extended attributes of a file or directory, by name."""
+    the extended attributes of a file or directory, by name; `spelled`: its own name, where it is kept by another."""
 
     kind: str
     content: bytes = b""
@@ -50,6 +51,7 @@ class Node:
     ctime_ns: int = 0
     owner: tuple[int, int] = (0, 0)
     xattr: tuple[tuple[str, bytes], ...] = ()
+    spelled: str = ""
 
 
 Tree = dict[str, Node]
@@ -69,10 +71,14 @@ class Ledger:
 
 
 class Users:
-    """Both folders below `top`, and a clock of their own that each operation moves on by some seconds."""
+    """Both folders below `top`, and a clock of their own that each operation moves on by some seconds.
 
-    def __init__(self, top: str) -> None:
+    `rules` are what the disk of a side makes of names, where it is no plain one: it is acted on as that disk would.
+    """
+
+    def __init__(self, top: str, rules: Mapping[str, NameRules] | None = None) -> None:
         self.top = top
+        self.rules = rules or {}
         self.ledger = Ledger()
         self.clock_s = START_S
         self.leapt = False
@@ -112,7 +118,7 @@ class Users:
         self.act([told.get(part, part) if isinstance(part, str) else part for part in op])
 
     def _path(self, side: str, path: str, *, making: bool = False) -> str:
-        full = os.path.join(self.root(side), path)
+        full = os.path.join(self.root(side), self._standing(side, path))
         if making:
             above = os.path.dirname(full)
             if os.path.realpath(above) != above:
@@ -121,6 +127,39 @@ class Users:
         if os.path.realpath(os.path.dirname(full)) != os.path.dirname(full):
             raise Impossible
         return full
+
+    def _standing(self, side: str, path: str) -> str:
+        """A path in the spelling that stands on the disk of a side; what does not stand there, as given."""
+        if path.split("/")[0] == PRIVATE:
+            raise Impossible  # the users of this game do not meddle with what is ours
+        if side not in self.rules:
+            return path
+        rules, found = self.rules[side], ""
+        fold = folding(rules, rules)
+        for name in path.split("/"):
+            above = os.path.join(self.root(side), found)
+            there = os.listdir(above) if os.path.isdir(above) else []
+            same = [other for other in there if fold(other) == fold(name)]
+            if not same and impossible(name, rules) is not None:
+                raise Impossible
+            found = os.path.join(found, name if name in there or not same else same[0])
+        if fold(found.split("/")[0]) == PRIVATE:
+            raise Impossible
+        return found
+
+    def _named(self, side: str, full: str, path: str) -> str:
+        """The path of something that is given a name anew, once what stood at `full` is gone: spelled as was said."""
+        rules, name = self.rules.get(side), os.path.basename(path)
+        if rules is not None and impossible(name, rules) is not None:
+            raise Impossible
+        return os.path.join(os.path.dirname(full), name)
+
+    def _apart(self, side: str, one: str, two: str) -> bool:
+        """Whether neither of two paths is the other, or lies below it."""
+        if side in self.rules:
+            fold = folding(self.rules[side], self.rules[side])
+            one, two = fold(one), fold(two)
+        return not f"{one}/".startswith(f"{two}/") and not f"{two}/".startswith(f"{one}/")
 
     def _born(self, side: str, path: str, size: int) -> bytes:
         if not size:
@@ -161,6 +200,7 @@ class Users:
                 self._doomed(full)
                 if not stat.S_ISREG(os.lstat(full).st_mode) or size % 2:
                     os.unlink(full)  # half of the programs write a new file and give it the name
+                    full = self._named(side, full, path)
         self._fill(full, self._born(side, path, size))
 
     def _rewrite(self, side: str, path: str) -> None:
@@ -246,15 +286,18 @@ class Users:
     def _move(self, side: str, path: str, to: str) -> None:
         old = self._path(side, path)
         os.lstat(old)
-        if path == to or to.startswith(path + "/") or path.startswith(to + "/"):
+        if not self._apart(side, path, to):
+            if path.count("/") == to.count("/"):
+                os.rename(old, self._named(side, old, to))  # spelled otherwise, where that is one name
             return
-        new = self._path(side, to, making=True)
-        if os.path.lexists(new):
+        standing = self._path(side, to, making=True)
+        new = self._named(side, standing, to)
+        if os.path.lexists(standing):
             self._delete(side, to)
         os.rename(old, new)
 
     def _swap(self, side: str, path: str, other: str) -> None:
-        if path == other or other.startswith(path + "/") or path.startswith(other + "/"):
+        if not self._apart(side, path, other):
             return
         one, two = self._path(side, path), self._path(side, other)
         os.lstat(one), os.lstat(two)
