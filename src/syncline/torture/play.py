@@ -446,7 +446,7 @@ def _watched(world: World, how: dict[str, Any], order: Order) -> tuple[Sight, Ra
     if not world.unknown:
         oracle.nothing_unplanned(ran, world.begun)
     if gate.failed and not ran.crashed:
-        _told(ran, gate)
+        _told(ran, gate, _left_apart(world))
     world.log.append(f"{ran.outcome} {ran.error} {ran.crashed} {[(s.where, s.kind, s.paths) for s in ran.changes]}")
     return before, ran, gate, after
 
@@ -507,12 +507,15 @@ def _after_good(world: World, ran: Ran, before: Sight, after: Sight, *, gentle: 
     world.base = after if clean and oracle.same_trees(after.tree("left"), after.tree("right")) else None
 
 
-def _told(ran: Ran, gate: Gate) -> None:
-    """An error that was met is told: in the outcome, as a problem or failure, or as the error of the whole run."""
+def _told(ran: Ran, gate: Gate, apart: set[str]) -> None:
+    """An error that was met is told: in the outcome, as a problem or failure, or as the error of the whole run. Where
+    an undo could not see whether the sides are `apart` still, that waits for the next run."""
     if ran.outcome in (Outcome.DONE, Outcome.IN_SYNC) and not ran.said:
         kinds = {step.kind for step in gate.failed}
         if kinds <= {"entry", "names"} or all(TRIED in step.paths for step in gate.failed):
             return  # a look ahead, tidying up, or a hint: what matters is asked again, and everything else was done
+        if kinds <= {"open", "read", "read-link"} and all(path in apart for step in gate.failed for path in step.paths):
+            return
         if gate.fault is not None and gate.fault.error == "EBUSY" and len(gate.failed) < ATTEMPTS:
             return  # what is in use for a moment is tried again
         if gate.fault is not None and gate.fault.error == "ENOENT" and kinds == {"make-directory"}:
