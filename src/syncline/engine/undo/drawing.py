@@ -54,11 +54,17 @@ class Drawing:
         self._rename()
         self.removals += self.leaving.removals(self.then, self.decision.groups)
         self.removals.sort(key=_deepest)
-        for place in sorted(self.steps, key=by_path):
+        for place in sorted(self.steps, key=self._new_first):
             self._bring_back(self.steps[place])
         for stays in self.decision.late.values():
             self._bring_back(stays)
         return self._drawn()
+
+    def _new_first(self, place: Place) -> tuple[str, bool, tuple[str, str]]:
+        """By path, but of what belongs together first what is new: so no version is replaced whose copy fails."""
+        step = self.steps[place]
+        replaces = isinstance(step, BringBack) and step.present is not None
+        return self.decision.groups.get(place, place.path), replaces, by_path(place)
 
     def _rename(self) -> None:
         """The renames back, the last one first, and what stands where after them."""
