@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import Any, NotRequired, TypedDict, cast
 
-from syncline.core.model import SIDES, Entry, Kind, MergeWith, Outcome, Place, RelPath, Side
+from syncline.core.model import SIDES, Conflict, Entry, Kind, MergeWith, Outcome, Place, RelPath, Side
 from syncline.core.report import FORMAT, PLANNED, SKIPPED, ActionRow, Document, Summary, action_row, with_actions
 from syncline.core.value import dataclass
 from syncline.engine.trash import Kept
@@ -103,13 +103,14 @@ class TrashRow(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One side's version of a path in conflict: the root's name, where it stands now, what was seen of it; and whether
-    its bytes are suspect."""
+    """One side's version of a path in conflict: the root's name, where it stands now, what was seen of it; whether its
+    bytes are suspect; and whether both sides renamed it, each to a name of its own."""
 
     root: str
     path: str
     entry: Entry | None
     suspect: bool = False
+    renamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,13 +340,19 @@ def _disagreement(job: Job, recorded: Recorded, suspects: Collection[Place]) -> 
     left, right = (
         Version(
             job.kind.root_name(side),
-            conflict.clash if conflict.clash is not None and conflict.clash_from is side else conflict.path,
+            conflict.clash if conflict.clash is not None and conflict.clash_from is side else _now(conflict, side),
             entry,
             recorded.open and conflict.clash is None and Place(side, conflict.path) in suspects,
+            bool(conflict.names),
         )
         for side, entry in zip(SIDES, (conflict.left, conflict.right), strict=True)
     )
     return Disagreement(row, (left, right), not job.kind.writes_left)
+
+
+def _now(conflict: Conflict, side: Side) -> RelPath:
+    """The path that a side has what is in conflict under."""
+    return conflict.names[SIDES.index(side)] if conflict.names else conflict.path
 
 
 def _summary(run: Run) -> Summary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -89,6 +90,39 @@ def test_properties_changed_on_both_sides(pair: Pair, policy: str, mode: int | N
     assert modes == ([0o600, 0o640] if mode is None else [mode, mode])
     if mode is not None:
         pair.settled()
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "end", "told"),
+    [
+        ("left", 0, ("b", "b"), "both get the name b"),
+        ("right", 0, ("c", "c"), "both get the name c"),
+        ("hold", 1, ("b", "c"), "both stay so until one is renamed to the other's name"),
+    ],
+)
+def test_renamed_on_both_sides_is_told_with_both_names(
+    pair: Pair, policy: str, code: int, end: tuple[str, str], told: str
+) -> None:
+    pair.write(left={"a": "1", "keep": "2"})
+    pair.sync("--props-both", policy)
+    (pair.left / "a").rename(pair.left / "b")
+    (pair.right / "a").rename(pair.right / "c")
+    answer = pair.sync(code=code)
+    (row,) = answer.document["conflicts"]
+    assert (row.keys(), row["path"]) == ({"path", "rule", "policy", "kept", "clash"}, "a")
+    said = "a was renamed on both sides, to b on left and to c on right"
+    assert f"{said}; {told}" in answer.err
+    assert [set(disk.read(root)) for root in (pair.left, pair.right)] == [{name, "keep"} for name in end]
+    if policy == "hold":
+        shown = pair.call("conflicts").out
+        assert re.search(r"left .* b\n +right .* c\n +rename one to the other's name", shown), shown
+        resolved = pair.call("resolve", "--keep", "left", "--", "left-right", "a")
+        assert (resolved.code, f"{said}; {told}" in " ".join(resolved.out.split())) == (4, True), str(resolved)
+        assert f"{said}; {told}" in " ".join(pair.call("explain", "left-right", "a").out.split())
+        (pair.right / "c").rename(pair.right / "b")
+        pair.sync()
+        assert pair.call("conflicts", "--json").document["conflicts"] == []
+    pair.settled()
 
 
 @pytest.mark.parametrize("kind", ["twoway", "mirror"])

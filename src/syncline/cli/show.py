@@ -81,7 +81,7 @@ _SIDED: Final = {
 _RULES: Final = {
     "changed-both": "changed on both sides",
     "created-both": "created differently on both sides",
-    "props-both": "properties changed on both sides",
+    "props-both": "name or properties changed on both sides",
     "type-both": "a different kind of thing on each side",
     "undone": "left apart by an undo",
 }

@@ -282,7 +282,8 @@ class Conflict:
     """A path on which the sides disagree, and what was done about it. `kept` is None under `hold`. `command` is what
     merges the versions, where a program does.
 
-    `whole`: of an undo, the path is left alone with all below it; else only the modes of two directories.
+    `whole`: of an undo, the path is left alone with all below it; else only the modes of two directories. `names`: the
+    path on the left and on the right, where each side renamed it to another one.
     """
 
     path: RelPath
@@ -296,6 +297,7 @@ class Conflict:
     clash_from: Side | None = None
     command: str | None = None
     whole: bool = False
+    names: tuple[RelPath, ...] = ()
 
     @property
     def settled_by(self) -> str:

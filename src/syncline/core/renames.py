@@ -374,7 +374,9 @@ class _Course:
         left, right = (self._entry(side, thing) for side in SIDES)
         kept = None if winner is None else Kept(winner.value)
         base = self._all.base(thing[0])[thing[1]]
-        conflict = Conflict(self._base_path(thing), Rule.PROPS_BOTH, policy, kept, left, right, base)
+        both = all(thing in self._sights[side].moved for side in SIDES)
+        renamed = tuple(self._all.path(side, self._sights[side].place[thing]) for side in SIDES) if both else ()
+        conflict = Conflict(self._base_path(thing), Rule.PROPS_BOTH, policy, kept, left, right, base, names=renamed)
         self.followed.conflicts.append(conflict)
 
     def _entry(self, side: Side, thing: Thing) -> Entry:

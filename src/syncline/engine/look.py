@@ -28,6 +28,7 @@ from syncline.core.policy import Rules
 from syncline.core.renames import Followed
 from syncline.core.trees import Wanted
 from syncline.core.value import dataclass
+from syncline.engine import renamed
 from syncline.engine import suspects as suspicion
 from syncline.engine.standing import Standing
 from syncline.engine.world import Ask, World, ability, check_stop
@@ -227,6 +228,7 @@ def _plan(
             limits=job.settings.limits,
         )
         objections += guard.objections(actions, identity, seen)
+    apart = (renamed.apart(job, conflict) for conflict in conflicts if conflict.names)
     return Plan(
         id=identity,
         job=job.name,
@@ -238,7 +240,7 @@ def _plan(
         agreed=counts.both,
         counts=counts,
         first=standing.first,
-        notes=(*standing.notes, *_not_kept(job, world)),
+        notes=(*standing.notes, *_not_kept(job, world), *apart),
     )
 
 

@@ -31,6 +31,7 @@ from syncline.core.model import (
     Why,
 )
 from syncline.core.value import dataclass
+from syncline.engine import renamed
 from syncline.engine.errand import Errand, run_errand
 from syncline.engine.ground import Found, Ground
 from syncline.engine.standing import judge
@@ -197,6 +198,8 @@ def _of_clash(ground: Ground, conflict: Conflict, clash: RelPath, keep: Keep) ->
 def _of_held(ground: Ground, conflict: Conflict, keep: Keep) -> tuple[list[Action], Kept, list[Found]]:
     """A conflict of which nothing was touched: each side has its own version under the name."""
     found = ground.find(conflict.path)
+    if conflict.names:
+        raise PathError(Reason.TARGET_CHANGED, conflict.path, renamed.apart(ground.job, conflict))
     for side, seen in ((Side.LEFT, conflict.left), (Side.RIGHT, conflict.right)):
         if not _as_seen(seen, found.entries[side]):
             raise _changed(ground, found)

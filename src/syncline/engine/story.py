@@ -27,6 +27,7 @@ from syncline.core.model import (
 from syncline.core.record import PRIVATE
 from syncline.core.report import PlaceRow, action_row
 from syncline.core.value import dataclass
+from syncline.engine import renamed
 from syncline.engine.ground import Found, Ground
 from syncline.engine.lineage import earlier_names, moment_of, went
 from syncline.engine.world import World
@@ -200,6 +201,8 @@ def _present(job: Job, store: Store, path: RelPath, world: World | None, spell: 
         conflict = recorded.conflict
         if conflict.rule is Rule.UNDONE:
             return _left_apart(job, store, recorded, path, spell)
+        if conflict.names:
+            return _Present(False, renamed.apart(job, conflict), ())
         keeps = policy.keeps(conflict.rule, writes_left=job.kind.writes_left)
         commands = tuple(f"syncline resolve {job.word} {spell(path)} --keep {keep}" for keep in keeps)
         if conflict.clash is None:
