@@ -62,6 +62,10 @@ BEFORE: disk.Tree = {
     "renamed-both": File("42", at=0),
     "case-only": File("43", at=0),
     "renamed-gone": File("44", at=0),
+    "closed/edited.txt": File("46", at=0),
+    "closed": Dir(0o555),
+    "closed-and-moved/edited.txt": File("47", at=0),
+    "closed-and-moved": Dir(0o555),
 }
 RENAMED_LEFT = (
     ("swap-one", "swapping"),
@@ -80,6 +84,7 @@ RENAMED_LEFT = (
     ("renamed-both", "renamed-both-left"),
     ("case-only", "Case-Only"),
     ("renamed-gone", "renamed-gone-moved"),
+    ("closed-and-moved", "closed-moved"),
 )
 RENAMED_RIGHT = (("renamed-both", "renamed-both-right"),)
 LEFT: disk.Tree = {
@@ -106,6 +111,7 @@ LEFT: disk.Tree = {
     "created-both": File("26 left", at=90),
     "created-equal": File("27", at=90),
     "content-and-mode": File("20 left", at=10),
+    "closed/edited.txt": File("46 left", at=10),
 }
 RIGHT: disk.Tree = {
     "edited-right": File("2 right", at=10),
@@ -136,6 +142,7 @@ RIGHT: disk.Tree = {
     "renamed-mode": Touch(mode=0o600),
     "case-only": File("43 right", at=10),
     "renamed-gone": None,
+    "closed-and-moved/edited.txt": File("47 right", at=10),
 }
 LEFT_LATER: disk.Tree = {"directory-to-file-edited": None, "partly/edited.txt": File("19 left", at=10)}
 

@@ -66,6 +66,14 @@ def opened(
     return Actions([before, first, actions, after[::-1]])
 
 
+def is_opening(action: SetProperties) -> bool:
+    """Whether an action of a plan does nothing but open a closed directory."""
+    before, because = action.expect, action.because
+    if before is None or before.mode & OPEN == OPEN or because.place != action.at:
+        return False
+    return action.entry == replace(before, mode=before.mode | 0o700)
+
+
 def _depth(item: tuple[Place, Entry]) -> tuple[int, str, str]:
     place = item[0]
     return place.path.count("/"), place.side.value, place.path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from syncline.core.model import (
     SIDES,
@@ -21,8 +22,10 @@ from syncline.core.report import Report
 from syncline.core.value import dataclass
 from syncline.engine import suspects
 from syncline.engine.look import Findings
+from syncline.engine.mend import give_modes_back
 from syncline.engine.standing import Standing, claim
 from syncline.engine.world import Ask, World
+from syncline.errors import SynclineError
 from syncline.execute.remember import Memory
 from syncline.execute.results import Results
 from syncline.jobs.kind import Job
@@ -81,6 +84,9 @@ def finish(
 ) -> RunFinished:
     """Remember what both sides agree on after a run, list its conflicts, and close it. Raises: StateError."""
     world, plan = course.world, course.findings.plan
+    if outcome in (Outcome.INTERRUPTED, Outcome.FAILED):
+        with suppress(SynclineError):  # what stopped it may be in the way of this, too
+            give_modes_back(world, opened.run)
     told = [failure for failure in failures if not (outcome is Outcome.INTERRUPTED and failure.skipped)]
     problems = (*plan.problems, *(failure.problem for failure in told))
     finished = RunFinished(opened.run, outcome, problems, time.monotonic() - course.started)

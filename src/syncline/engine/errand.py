@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import field, replace
 
 from syncline.core import plan as planning
@@ -33,6 +34,7 @@ from syncline.core.value import dataclass
 from syncline.engine.amend import amend
 from syncline.engine.consent import unapproved
 from syncline.engine.ground import Found, Ground
+from syncline.engine.mend import give_modes_back
 from syncline.engine.standing import Standing, claim, judge
 from syncline.engine.world import Ask, World, check_stop, take
 from syncline.errors import PathError, RunRefused, SynclineError
@@ -242,6 +244,9 @@ class _Course:
         self, run: str, report: Report, outcome: Outcome, failures: Sequence[ActionFailed], results: Results
     ) -> RunFinished:
         task, world, errand = self.task, self.task.world, self.errand
+        if outcome in (Outcome.INTERRUPTED, Outcome.FAILED):
+            with suppress(SynclineError):  # what stopped it may be in the way of this, too
+                give_modes_back(world, run)
         problems = (*self.plan.problems, *(failure.problem for failure in failures))
         finished = RunFinished(run, outcome, problems, task.seconds())
         report.add(finished)

@@ -39,6 +39,8 @@ def mend(job: Job, world: World) -> Mended:
             fold = folding(*(world.roots[side].capabilities.names for side in SIDES))
             suspects = recover(world.roots, store, journal, world.record.id, fold).suspects
         cut_off = Runs(store).unfinished(world.record.id)
+        for run in cut_off:
+            give_modes_back(world, run.id)
         undos = tuple(run for run in cut_off if run.undoes is not None)
         close(world, [run for run in cut_off if run.undoes is None])
         mended = Mended(frozenset(suspects), undos)
@@ -49,6 +51,13 @@ def mend(job: Job, world: World) -> Mended:
 
             clear_staging(world.roots[side], world.run_id(), others)
     return mended
+
+
+def give_modes_back(world: World, run: str) -> None:
+    """See to the directories that a run opened, where it may not have come to the end. Raises: as `close_again`."""
+    from syncline.execute.recover import close_again
+
+    close_again(world.roots, Journal(world.store), run)
 
 
 def close(world: World, cut_off: Iterable[Run]) -> None:

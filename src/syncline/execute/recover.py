@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 
-from syncline.core import names, policy
+from syncline.core import access, names, policy
 from syncline.core.model import (
     PRIVATE,
     Action,
     Entry,
     Kind,
     MakeDirectory,
+    Place,
     Problem,
     PutFile,
     PutLink,
@@ -29,6 +30,7 @@ from syncline.core.model import (
     Side,
     Trash,
 )
+from syncline.core.trail import Trail
 from syncline.core.value import dataclass
 from syncline.errors import PathError
 from syncline.execute import perform, transfer
@@ -40,7 +42,7 @@ from syncline.fs import xattrs
 from syncline.fs.root import Besides, Root
 from syncline.store.base import BaseStore
 from syncline.store.db import Store
-from syncline.store.journal import Journal, Step
+from syncline.store.journal import DONE, Journal, Step
 
 
 @dataclass(slots=True)
@@ -89,6 +91,36 @@ def recover(
 def _changed(unit: Iterable[Step]) -> list[RelPath]:
     """The names in the tree that a unit changed, whoever did it: before the crash or in recovery."""
     return [place.path for item in unit for place in touched(item.action)]
+
+
+def close_again(roots: Mapping[Side, Root], journal: Journal, run: str) -> None:
+    """Give the directories their mode back that a run, which was cut off, had only opened for its changes. One to which
+    somebody has given another mode since keeps that.
+
+    Raises: PathError, RootLost, StateError.
+    """
+    renames: list[Rename] = []
+    changed: list[tuple[SetProperties, int]] = []
+    for step in journal.actions(run):
+        if step.state == DONE and isinstance(step.action, Rename):
+            renames.append(step.action)
+        elif step.state == DONE and isinstance(step.action, SetProperties):
+            changed.append((step.action, len(renames)))
+    way, opened = Trail(renames), dict[Place, SetProperties]()
+    for action, moment in changed:
+        place = way.now_of(action.at, moment)
+        if place is not None and access.is_opening(action):
+            opened[place] = action
+        elif place is not None:
+            opened.pop(place, None)
+    for place, action in reversed(opened.items()):
+        root, before = roots[place.side], action.expect
+        found = root.entry(place.path)
+        if found is None or before is None or (found.kind, found.inode) != (before.kind, before.inode):
+            continue
+        if found.mode == action.entry.mode:
+            root.set_properties(place.path, expect=found, mtime_ns=None, mode=before.mode)
+            root.flush([place.path])
 
 
 def clear_staging(root: Root, run: str, unfinished: Iterable[str]) -> None:
