@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import logging.handlers
 import os
-import stat
 import sys
 from collections.abc import MutableMapping
-from contextlib import suppress
 from datetime import datetime
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from syncline.core.names import printable
@@ -124,15 +122,14 @@ class _JsonLines(logging.Formatter):
         return json.dumps(told, default=str)
 
 
-class _File(logging.FileHandler):
+class _File(logging.handlers.RotatingFileHandler):
     """The log's file, opened with the first line; it survives a full disk and another process that rotates it."""
 
     def __init__(self, file: str, write: bool, lines: logging.Formatter, max_bytes: int, keep: int) -> None:
-        super().__init__(file, "a", "utf-8", delay=True, errors="backslashreplace")
+        super().__init__(file, "a", max_bytes, keep, "utf-8", delay=True, errors="backslashreplace")
         self.setFormatter(lines)
         self._directory = os.path.dirname(self.baseFilename)
         self._write = write
-        self._max_bytes, self._keep = max_bytes, keep
         self._told = False
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -141,11 +138,11 @@ class _File(logging.FileHandler):
             present = os.path.isdir(self._directory)
             if not present and self._write:
                 os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            if present or self._write:
-                self._rotate(len(self.format(record)) + 1)
-                super().emit(record)
         except OSError:
             self.handleError(record)
+            return
+        if present or self._write:
+            super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
         stream, self.stream = self.stream, None
@@ -171,25 +168,6 @@ class _File(logging.FileHandler):
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         return open(descriptor, "a", encoding=self.encoding, errors=self.errors)  # closed by the handler
 
-    def _rotate(self, more: int) -> None:
-        """Put the file aside if so many bytes more are too many for it: as `.1`, what was that as `.2`, and so on."""
-        try:
-            found = os.stat(self.baseFilename)
-        except FileNotFoundError:
-            return
-        if not self._max_bytes or not stat.S_ISREG(found.st_mode) or found.st_size + more < self._max_bytes:
-            return
-        self._leave()
-        names = [self.baseFilename, *(f"{self.baseFilename}.{number + 1}" for number in range(self._keep))]
-        for older, newer in reversed(list(pairwise(names))):
-            with suppress(FileNotFoundError):
-                os.replace(older, newer)
-
-    def _leave(self) -> None:
-        stream, self.stream = self.stream, None
-        if stream is not None:
-            stream.close()
-
     def _look(self) -> None:
         """Leave a file that is the log no longer: another process has rotated it."""
         if self.stream is None:
@@ -200,7 +178,8 @@ class _File(logging.FileHandler):
             found = None
         ours = os.fstat(self.stream.fileno())
         if found is None or (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino):
-            self._leave()
+            stream, self.stream = self.stream, None
+            stream.close()
 
 
 class _Screen(logging.Handler):

@@ -6,13 +6,12 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import Any, NotRequired, TypedDict, cast
 
 from syncline.core.model import SIDES, Conflict, Entry, Kind, MergeWith, Outcome, Place, RelPath, Side
 from syncline.core.report import FORMAT, PLANNED, SKIPPED, ActionRow, Document, Summary, action_row, with_actions
-from syncline.core.value import dataclass
 from syncline.engine.trash import Kept
 from syncline.errors import UsageError
 from syncline.jobs.kind import Job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -11,7 +11,6 @@ import click
 from syncline.cli.call import Call
 from syncline.core.spelling import CONTENT_POLICIES, PROPERTY_POLICIES, merge_command, policy_name
 from syncline.core.spelling import parse_size as parse_size
-from syncline.core.value import dataclass
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]

@@ -6,7 +6,7 @@ Every name goes through `printable`; nothing of it is ever taken for markup.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +15,6 @@ from syncline.core.model import Objection
 from syncline.core.names import pasted, pasted_path, printable
 from syncline.core.policy import keeps
 from syncline.core.report import ActionRow, ConflictRow, Document, ProblemRow, Summary
-from syncline.core.value import dataclass
 
 FOLD_AT: Final = 10
 """So many lines of one group are shown unasked."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.config import cache
 from syncline.config.values import Configuration, ConfiguredJob, LogSettings, Root, overlaps
 from syncline.config.variables import Variables, dotenv_text, plain_configuration, variables
-from syncline.core.value import dataclass
 from syncline.errors import ConfigurationRefused, UsageError
 
 if TYPE_CHECKING:

@@ -12,11 +12,10 @@ import os
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from syncline.config.values import Configuration, ConfiguredJob, LogSettings, Root
-from syncline.core.value import dataclass
 from syncline.services.commands import runnable
 
 FORM = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,7 +16,6 @@ from syncline.config.text import Document, Path
 from syncline.config.text import read as read_text
 from syncline.config.values import ConfiguredJob, LogSettings, Root
 from syncline.core.spelling import duration_text, merge_command, size_text
-from syncline.core.value import dataclass
 from syncline.errors import UsageError
 from syncline.services import commands
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from syncline.config.values import Configuration, ConfiguredJob, LogSettings, Root, overlaps
-from syncline.core.value import dataclass
 from syncline.errors import ConfigurationRefused, UsageError
 
 DOTENV = ".env"

@@ -6,7 +6,7 @@ What happened on a side is told by comparing that side with its own remembered e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import TypeVar
 
@@ -35,7 +35,6 @@ from syncline.core.model import (
 )
 from syncline.core.policy import Rules
 from syncline.core.trees import Contents, Fate, Merged, Triple, Wanted, hold
-from syncline.core.value import dataclass
 
 T = TypeVar("T")
 

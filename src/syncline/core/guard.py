@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from syncline.core import names
 from syncline.core import plan as planning
@@ -19,7 +20,6 @@ from syncline.core.model import (
     Side,
     Trash,
 )
-from syncline.core.value import dataclass
 
 ALWAYS_ALLOWED = 25
 """So many files may go, or change at once, without a question. DESIGN: more than 25 and more than 10 %."""

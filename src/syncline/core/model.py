@@ -7,14 +7,13 @@ Nothing in this module does anything but describe.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import NewType
 
 from syncline.core import record
 from syncline.core.record import PERMISSIONS as PERMISSIONS
 from syncline.core.record import PRIVATE as PRIVATE
-from syncline.core.value import dataclass
 
 RelPath = NewType("RelPath", str)
 """A path relative to its root: POSIX separators, no leading slash, `""` for the root itself, undecodable bytes as

@@ -6,10 +6,10 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 from syncline.core.model import PRIVATE, RelPath
-from syncline.core.value import dataclass
 
 ROOT = RelPath("")
 

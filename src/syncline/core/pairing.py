@@ -11,7 +11,7 @@ from __future__ import annotations
 import unicodedata
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from syncline.core import names
 from syncline.core.draft import names_in
@@ -20,7 +20,6 @@ from syncline.core.model import SIDES, Agreed, Entry, Frozen, Hold, Kind, Place,
 from syncline.core.policy import Rules
 from syncline.core.record import kinds
 from syncline.core.trees import Contents, Looked, Trees, Triple
-from syncline.core.value import dataclass
 
 Thing = tuple[int, str]
 """A remembered name: the index of its directory in `Differing.all`, and its folded name."""

@@ -11,7 +11,7 @@ import hashlib
 import heapq
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from syncline.core import listing, names
@@ -37,7 +37,6 @@ from syncline.core.model import (
 )
 from syncline.core.puts import Puts, size_class
 from syncline.core.trees import Triple, Wanted
-from syncline.core.value import dataclass
 
 _ORDER = {MakeDirectory: 1, Rename: 2, PutFile: 3, PutLink: 4, SetProperties: 5, Trash: 6, Remove: 6, RunCommand: 8}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, Final
@@ -11,7 +11,6 @@ from typing import Any, Final
 from syncline.core import record
 from syncline.core.model import Agreed, Conflict, Entry, MergeWith, Policy, RelPath, Rule, Side
 from syncline.core.names import NameRules, folding
-from syncline.core.value import dataclass
 
 TIE_NS = 2_000_000_000
 """Two times closer than this are a tie: FAT keeps times in steps of two seconds."""

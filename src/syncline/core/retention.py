@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncline.core.spelling import parse_period
-from syncline.core.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from syncline.core import listing
 from syncline.core.model import BaseDirectory, Listing, Side
 from syncline.core.record import CHECKSUM_BYTES, FILE, PLAIN, RECORD, split
-from syncline.core.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

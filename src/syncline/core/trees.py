@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Protocol
 
@@ -27,7 +27,6 @@ from syncline.core.model import (
 )
 from syncline.core.puts import Puts
 from syncline.core.steady import Steady
-from syncline.core.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

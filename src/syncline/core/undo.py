@@ -7,7 +7,7 @@ the run left it is touched. What cannot be taken back stays, with the reason.
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from syncline.core import names, policy
@@ -28,7 +28,6 @@ from syncline.core.model import (
     Trash,
 )
 from syncline.core.trail import Trail
-from syncline.core.value import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from syncline.core.model import (
     SIDES,
@@ -19,7 +20,6 @@ from syncline.core.model import (
     Side,
 )
 from syncline.core.report import Report
-from syncline.core.value import dataclass
 from syncline.engine import suspects
 from syncline.engine.look import Findings
 from syncline.engine.mend import give_modes_back

@@ -12,9 +12,9 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from syncline.core.model import PRIVATE, SIDES, Side
-from syncline.core.value import dataclass
 from syncline.engine.standing import in_the_way
 from syncline.errors import PathError, SynclineError
 from syncline.execute.transfer import STAGING

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from syncline.core import plan as planning
 from syncline.core.model import (
@@ -30,7 +30,6 @@ from syncline.core.model import (
     Side,
 )
 from syncline.core.report import Report
-from syncline.core.value import dataclass
 from syncline.engine.amend import amend
 from syncline.engine.consent import unapproved
 from syncline.engine.ground import Found, Ground

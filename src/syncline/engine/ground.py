@@ -6,7 +6,7 @@ Looks only where it is asked to, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from syncline.core import filters, listing, names
 from syncline.core.draft import carried
@@ -29,7 +29,6 @@ from syncline.core.model import (
     Trash,
 )
 from syncline.core.policy import Rules
-from syncline.core.value import dataclass
 from syncline.engine.world import World, ability
 from syncline.errors import PathError
 from syncline.execute import transfer

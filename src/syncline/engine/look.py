@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from syncline.core import access, filters, guard, hardlinks, trees
 from syncline.core import plan as planning
@@ -27,7 +27,6 @@ from syncline.core.model import (
 from syncline.core.policy import Rules
 from syncline.core.renames import Followed
 from syncline.core.trees import Wanted
-from syncline.core.value import dataclass
 from syncline.engine import renamed
 from syncline.engine import suspects as suspicion
 from syncline.engine.standing import Standing

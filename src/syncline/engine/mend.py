@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from syncline.core.model import SIDES, Event, Outcome, RelPath, RunFinished, Side
 from syncline.core.names import folding
-from syncline.core.value import dataclass
 from syncline.engine.world import World
 from syncline.fs.locking import STAGING
 from syncline.jobs.kind import Job

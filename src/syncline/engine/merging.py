@@ -13,12 +13,11 @@ import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from syncline.core import names
 from syncline.core.model import SIDES, Action, Agreed, Entry, Kind, Place, PutFile, RelPath, Side
 from syncline.core.trees import Merging
-from syncline.core.value import dataclass
 from syncline.engine.look import Findings
 from syncline.engine.world import World
 from syncline.errors import PathError, StateError, SynclineError

@@ -7,7 +7,7 @@ of it is touched. A conflict whose clash file a person removed is settled by tha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from syncline.core import names, policy
@@ -30,7 +30,6 @@ from syncline.core.model import (
     Side,
     Why,
 )
-from syncline.core.value import dataclass
 from syncline.engine import renamed
 from syncline.engine.errand import Errand, run_errand
 from syncline.engine.ground import Found, Ground

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from syncline.core import names
 from syncline.core.model import Guard, Kind, Objection, RelPath, Side
 from syncline.core.record import PRIVATE
-from syncline.core.value import dataclass
 from syncline.errors import PathError
 from syncline.fs.marker import Marker, read_marker, write_marker
 from syncline.fs.root import Root

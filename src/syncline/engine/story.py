@@ -7,6 +7,7 @@ paths that do not exist any more too. Changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NotRequired, TypedDict
 
 from syncline.core import names, policy
@@ -26,7 +27,6 @@ from syncline.core.model import (
 )
 from syncline.core.record import PRIVATE
 from syncline.core.report import PlaceRow, action_row
-from syncline.core.value import dataclass
 from syncline.engine import renamed
 from syncline.engine.ground import Found, Ground
 from syncline.engine.lineage import earlier_names, moment_of, went

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from syncline.core import names, retention
@@ -28,7 +28,6 @@ from syncline.core.model import (
     Side,
     Why,
 )
-from syncline.core.value import dataclass
 from syncline.engine.errand import Errand, run_errand
 from syncline.engine.ground import Ground
 from syncline.engine.lineage import Moment, earlier_names

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from syncline.core import retention
 from syncline.core.model import Outcome, RelPath
 from syncline.core.spelling import duration_text, size_text
-from syncline.core.value import dataclass
 from syncline.engine.lineage import earlier_names
 from syncline.engine.world import World
 from syncline.errors import SynclineError

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from syncline.core import listing, names
 from syncline.core.model import (
@@ -28,7 +28,6 @@ from syncline.core.model import (
     Rule,
     Side,
 )
-from syncline.core.value import dataclass
 from syncline.engine import suspects as suspicion
 from syncline.engine.ground import Ground
 from syncline.engine.standing import judge

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from syncline.core import names
 from syncline.core.model import SIDES, Entry, Kind, Place, RelPath, Side
 from syncline.core.report import action_row
-from syncline.core.value import dataclass
 from syncline.engine import trash
 from syncline.engine.ground import Ground
 from syncline.engine.lineage import earlier_names

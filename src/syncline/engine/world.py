@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from syncline.core.model import Side
 from syncline.core.policy import Ability
-from syncline.core.value import dataclass
 from syncline.errors import Interrupted
 from syncline.fs.probe import ON_REQUEST, does_keep, probe
 from syncline.fs.root import Root

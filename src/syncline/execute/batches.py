@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from syncline.core import plan as planning
@@ -28,7 +29,6 @@ from syncline.core.model import (
     Side,
 )
 from syncline.core.policy import Durability
-from syncline.core.value import dataclass
 from syncline.errors import PathError, RootLost
 from syncline.execute import perform
 from syncline.execute.ahead import COPYING, Ahead

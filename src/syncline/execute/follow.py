@@ -7,11 +7,10 @@ from the journal, by the rows as they are stored: without that, an edited file u
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from syncline.core import listing, names
 from syncline.core.model import Agreed, BaseDirectory, Entry, Hold, Kind, RelPath, Rename, Side, Unagreed, Why
-from syncline.core.value import dataclass
 from syncline.scanner.client import remembered
 from syncline.store.base import BaseStore, Row
 

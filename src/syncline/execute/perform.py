@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from syncline.core.model import (
     Action,
@@ -28,7 +28,6 @@ from syncline.core.model import (
     Trash,
 )
 from syncline.core.policy import Durability, properties_of, with_properties
-from syncline.core.value import dataclass
 from syncline.errors import PathError, SynclineError
 from syncline.execute import transfer
 from syncline.execute.results import Results

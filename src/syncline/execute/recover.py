@@ -9,7 +9,7 @@ next merge, which sees the files as they are. What no journal explains goes to t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from syncline.core import access, names, policy
 from syncline.core.model import (
@@ -31,7 +31,6 @@ from syncline.core.model import (
     Trash,
 )
 from syncline.core.trail import Trail
-from syncline.core.value import dataclass
 from syncline.errors import PathError
 from syncline.execute import perform, transfer
 from syncline.execute.follow import follow

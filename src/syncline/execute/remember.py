@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from syncline.core import listing, names
 from syncline.core.model import (
@@ -24,7 +24,6 @@ from syncline.core.model import (
     Unagreed,
 )
 from syncline.core.trees import Merged, Triple, hold
-from syncline.core.value import dataclass
 from syncline.execute.results import Results
 from syncline.execute.transfer import known
 from syncline.store.base import BaseStore, Row

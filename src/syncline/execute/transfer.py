@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 
 from syncline.core import listing, names, policy
 from syncline.core.model import PRIVATE, Entry, Kind, Place, Reason, RelPath
-from syncline.core.value import dataclass
 from syncline.errors import PathError
 from syncline.fs.root import NOTHING, Besides, Root
 from syncline.scanner.client import content_of, new_digest, same_file

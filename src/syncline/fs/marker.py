@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from syncline.core.model import PRIVATE, Reason, RelPath
 from syncline.core.record import MARKER
-from syncline.core.value import dataclass
 from syncline.errors import PathError
 from syncline.fs.locking import DIRECTORY, STAGING
 from syncline.fs.root import Root

@@ -7,12 +7,11 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from syncline.core.model import Kind, RelPath
 from syncline.core.names import NameRules, join
-from syncline.core.value import dataclass
 from syncline.errors import PathError, RunRefused
 from syncline.fs import windows, xattrs
 from syncline.fs.locking import DIRECTORY, STAGING

@@ -10,12 +10,12 @@ conformance suite; a new one must as well.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from syncline.core.model import Entry, RelPath
 from syncline.core.names import NameRules
 from syncline.core.record import EARLIEST_NS, LARGEST, LATEST_NS
-from syncline.core.value import dataclass
 from syncline.errors import SynclineError
 from syncline.fs.scan import TOLD, within
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from syncline.core import filters, names
@@ -12,7 +12,6 @@ from syncline.core.model import SIDES, MergeWith, Policy, RelPath, Rule, Side
 from syncline.core.plan import Disposal
 from syncline.core.policy import Durability, Extras
 from syncline.core.retention import Versions
-from syncline.core.value import dataclass
 
 Options = Mapping[str, Any]
 """What was said of a job's settings, as JSON has it: strings, numbers, lists of strings, null."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from syncline.core.guard import Limits
 from syncline.core.model import MergeWith, Policy, RelPath, Rule
 from syncline.core.policy import Durability, Extras
 from syncline.core.retention import Versions
-from syncline.core.value import dataclass
 from syncline.jobs.kind import DAY_S, JobKind, PathRule, Settings
 
 

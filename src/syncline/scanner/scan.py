@@ -11,13 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from syncline.core import filters
 from syncline.core.model import SIDES, Frozen, Reason, RelPath, Side
-from syncline.core.value import dataclass
 from syncline.errors import PathError, RootLost, ScanFailed
 from syncline.fs.answering import silent
 from syncline.fs.root import Outside, Root

@@ -13,9 +13,8 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from syncline.core.value import dataclass
 
 if TYPE_CHECKING:
     import subprocess  # loaded when a program is run: it would cost every start

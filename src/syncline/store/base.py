@@ -5,11 +5,11 @@ Sealing and packing is `syncline.core.listing`; nothing here looks into a blob.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syncline.core.model import RelPath, Side
 from syncline.core.names import ROOT, join
-from syncline.core.value import dataclass
 from syncline.store import children
 from syncline.store.columns import to_bytes, to_text
 from syncline.store.db import Store

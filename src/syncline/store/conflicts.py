@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from syncline.core import wire
 from syncline.core.model import Conflict, Place, Problem, Reason, RelPath, Side
-from syncline.core.value import dataclass
 from syncline.store.columns import Json, to_bytes, to_json, to_text
 from syncline.store.db import Store
 from syncline.store.jobs import key_of

@@ -6,10 +6,9 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypedDict, Unpack
 
-from syncline.core.value import dataclass
 from syncline.errors import UsageError
 from syncline.store.columns import Json, as_it_is, to_bytes, to_json, to_text
 from syncline.store.db import Store

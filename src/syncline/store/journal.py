@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from syncline.core import wire
 from syncline.core.model import Action, Entry, Problem, RelPath, Rename, Side
 from syncline.core.names import ancestors
-from syncline.core.value import dataclass
 from syncline.store.columns import to_bytes, to_text
 from syncline.store.db import Store
 from syncline.store.jobs import key_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from syncline.core.model import Outcome
-from syncline.core.value import dataclass
 from syncline.errors import UsageError
 from syncline.store.columns import Json, to_json
 from syncline.store.db import Store

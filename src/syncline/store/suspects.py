@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from syncline.core import wire
 from syncline.core.model import Entry, Place, RelPath, Side
-from syncline.core.value import dataclass
 from syncline.store.columns import to_bytes, to_text
 from syncline.store.db import Store
 from syncline.store.jobs import key_of

@@ -10,13 +10,12 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import click
 
-from syncline.core.value import dataclass
 from syncline.torture import planner
 from syncline.torture.case import Case, drawn
 from syncline.torture.forked import run_forked, run_spawned

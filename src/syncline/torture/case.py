@@ -23,11 +23,10 @@ import json
 import random
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from syncline.core.names import NameRules
-from syncline.core.value import dataclass
 
 Op = list[Any]
 

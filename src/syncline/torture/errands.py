@@ -6,12 +6,12 @@ An errand is chosen from what the state and the trash have at that moment, as a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from syncline.compose import Desk
 from syncline.core.model import Event, Outcome, RelPath, RunFinished
 from syncline.core.retention import Retention
-from syncline.core.value import dataclass
 from syncline.engine import Ask
 from syncline.engine import resolve as resolving
 from syncline.engine import trash as keeping

@@ -10,11 +10,10 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncline.core.model import Entry, RelPath, Side
-from syncline.core.value import dataclass
 from syncline.fs.errno_table import translated
 from syncline.fs.probe import ON_REQUEST
 from syncline.fs.root import NOTHING, Besides, Capabilities, Outside, Reader, Root, Space, Writer

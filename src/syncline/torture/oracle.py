@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from unicodedata import normalize
 
 from syncline.core.model import (
@@ -22,7 +22,6 @@ from syncline.core.model import (
     Trash,
 )
 from syncline.core.names import NameRules, impossible
-from syncline.core.value import dataclass
 from syncline.torture.gate import STATE, Step
 from syncline.torture.users import PRIVATE, Ledger, Node, Tree
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from syncline.core import listing, merge, names, plan
 from syncline.core.model import (
@@ -31,7 +31,6 @@ from syncline.core.model import (
 )
 from syncline.core.policy import Rules
 from syncline.core.trees import Triple
-from syncline.core.value import dataclass
 from syncline.torture.oracle import Broken
 
 PATHS = ("a", "b", "A", "d", "d/a", "d/b", "d/e", "d/e/c", "e/a", "\udcff", "x\ny")

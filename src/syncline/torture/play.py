@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, cast
@@ -29,7 +29,6 @@ from syncline.core.model import (
     Side,
 )
 from syncline.core.names import folding
-from syncline.core.value import dataclass
 from syncline.engine import Ask
 from syncline.engine import verify as verifying
 from syncline.errors import Interrupted, PathError, RunRefused, SynclineError

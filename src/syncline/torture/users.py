@@ -11,10 +11,9 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from syncline.core.names import NameRules, folding, impossible
-from syncline.core.value import dataclass
 from syncline.torture.case import NO_WRITING, Op
 from syncline.torture.gate import Step
 

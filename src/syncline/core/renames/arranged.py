@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from syncline.core import names
 from syncline.core.draft import listed
@@ -24,7 +24,6 @@ from syncline.core.renames.followed import Followed
 from syncline.core.renames.homes import Homes
 from syncline.core.renames.paths import Paths, key_of, on, parent_of
 from syncline.core.trees import Triple
-from syncline.core.value import dataclass
 
 Step = tuple[Side, Thing]
 """One rename that is to be done: of which thing, on which side."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from syncline.core import names
 from syncline.core.model import (
@@ -20,7 +20,6 @@ from syncline.core.model import (
 from syncline.core.pairing import Thing
 from syncline.core.renames.paths import key_of, parent_of
 from syncline.core.trees import Looked, Triple, Wanted
-from syncline.core.value import dataclass
 
 
 @dataclass(slots=True)

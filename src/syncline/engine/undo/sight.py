@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from syncline.core import policy
 from syncline.core.model import Entry, Kind, Place, Problem, RelPath
 from syncline.core.names import folding, parent
-from syncline.core.value import dataclass
 from syncline.engine.ground import Ground
 from syncline.engine.world import World, check_stop
 from syncline.errors import PathError
