@@ -17,9 +17,10 @@ from syncline.fs.probe import capabilities_of
 from syncline.torture import oracle, play
 from syncline.torture.case import CHANGING, ERRORS, LOOKING, WEAK, Case
 from syncline.torture.gate import Fault, Gate, Step
+from syncline.torture.inside import run_here
 from syncline.torture.oracle import Ran
-from syncline.torture.play import RUN, World, run_here
 from syncline.torture.users import Users
+from syncline.torture.world import RUN, World
 
 SCENE: tuple[list[Any], ...] = (
     *(["write", "left", path, 24] for path in ("a", "b", "d/a", "d/b", "gone", "t")),

@@ -25,9 +25,10 @@ from syncline.store.db import Store
 from syncline.torture import oracle
 from syncline.torture.case import Case
 from syncline.torture.gate import Gate, Step
+from syncline.torture.inside import run_here
 from syncline.torture.oracle import Sight
-from syncline.torture.play import RUN, World, run_here
 from syncline.torture.users import Users
+from syncline.torture.world import RUN, World
 
 pytestmark = pytest.mark.root
 

@@ -19,9 +19,11 @@ import click
 from syncline.torture import planner
 from syncline.torture.case import Case, drawn
 from syncline.torture.forked import run_forked, run_spawned
+from syncline.torture.inside import run_here
 from syncline.torture.oracle import Broken
-from syncline.torture.play import Run, play, run_here
+from syncline.torture.play import play
 from syncline.torture.shrink import shrunk
+from syncline.torture.world import Run
 
 RUNS: dict[str, Run] = {"L1": run_here, "L2": run_forked, "L3": run_spawned}
 LAYERS = ("L0", *RUNS)

@@ -13,8 +13,9 @@ import sys
 from syncline.core.model import Outcome
 from syncline.torture import errands
 from syncline.torture.gate import Gate
+from syncline.torture.inside import run_here
 from syncline.torture.oracle import Ran
-from syncline.torture.play import Order, World, run_here
+from syncline.torture.world import Order, World
 
 USAGE = 2
 """The exit code for what cannot be asked for."""

@@ -5,131 +5,50 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any
 
-from syncline.compose import Desk
-from syncline.core import puts, wire
+from syncline.core import wire
 from syncline.core.model import (
     SIDES,
-    ActionDone,
-    ActionFailed,
-    Event,
-    Objection,
     Outcome,
-    Problem,
-    Progress,
-    RunFinished,
-    RunStarted,
-    Side,
 )
 from syncline.core.names import folding
 from syncline.engine import Ask
 from syncline.engine import verify as verifying
-from syncline.errors import Interrupted, PathError, RunRefused, SynclineError
-from syncline.execute import batches
+from syncline.errors import SynclineError
 from syncline.execute.transfer import ATTEMPTS
-from syncline.fs import windows
-from syncline.fs.bypath import PathRoot
-from syncline.fs.opening import open_root
-from syncline.fs.probe import capabilities_of
-from syncline.fs.root import Capabilities, Root
 from syncline.fs.tried import PATH as TRIED
-from syncline.jobs.kind import Job
-from syncline.store.conflicts import Conflicts, Problems
-from syncline.store.db import Store
-from syncline.torture import errands, oracle, users
+from syncline.torture import errands, oracle
 from syncline.torture.case import Case, Op
 from syncline.torture.errands import Errand
-from syncline.torture.gate import STATE, Crash, Endless, Fault, Gate, GatedConnection, GatedRoot
+from syncline.torture.gate import STATE, Fault, Gate
+from syncline.torture.inside import as_on_windows, capabilities_at, desk_of, in_batches, run_here
 from syncline.torture.oracle import Broken, Ran, Sight
 from syncline.torture.users import PRIVATE, Users, tree_at
+from syncline.torture.world import (
+    RUN,
+    Last,
+    Order,
+    Run,
+    World,
+    asked,
+    latest,
+    left_apart,
+    left_over,
+    marker,
+    problems,
+    reading,
+    reported,
+    state_files,
+    state_is_sound,
+    to_be_finished,
+)
 
 EDITS = {"edit", "late", "beside"}
 """The ways in which a user may edit during a run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the engine is told: to run (under the approval of a plan; `adopt`: as for the first time), or an errand."""
-
-    approve: str | None = None
-    adopt: bool = False
-    errand: Errand | None = None
-
-
-RUN = Order()
-"""An ordinary run."""
-
-Run = Callable[["World", Gate, Order], Ran]
-"""Lets the engine do once what it is told, behind a gate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Last:
-    """The run that could be taken back now: what stood before it, the names it changed, whether its undo was begun."""
-
-    run: str | None
-    before: Sight
-    names: set[tuple[str, str]]
-    begun: bool = False
-
-
-@dataclass(slots=True)
-class World:
-    """Two folders, their users, a state, and what the engine is told."""
-
-    users: Users
-    case: Case
-    run: Run
-    state: str
-    options: dict[str, Any]
-    capabilities: dict[str, Capabilities]
-    key: Callable[[str], str] = str
-    base: Sight | None = None
-    store: Store | None = None
-    begun: set[tuple[str, str]] = field(default_factory=set)
-    unknown: bool = False
-    whole: bool = True
-    meddled: bool = False
-    odd: bool = False
-    rough: bool = False
-    marked: bytes | None = None
-    dated: bool = False
-    last: Last | None = None
-    put_back: dict[str, set[bytes]] = field(default_factory=dict)
-    gone_again: set[bytes] = field(default_factory=set)
-    runs: int = 0
-    log: list[str] = field(default_factory=list)
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.users.clock_s, UTC)
-
-    def token(self) -> str:
-        self.runs += 1
-        return f"{self.runs:04x}"
-
-    def look(self) -> Sight:
-        return Sight(tree_at(self.users.root("left")), tree_at(self.users.root("right")), self.key)
-
-    def close(self) -> None:
-        """Close the state; the next run opens it again."""
-        store, self.store = self.store, None
-        if store is not None:
-            store.close()
-
-    @property
-    def gentle(self) -> bool:
-        """Whether every version is kept at a live path, whatever the conflict."""
-        said = [self.options, *self.options.get("rules", ())]
-        policies = {each.get(rule, "keep-both") for each in said for rule in ("changed_both", "created_both")}
-        self.rough = self.rough or policies != {"keep-both"}
-        return self.case.kind == "twoway" and not self.rough
 
 
 def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) -> str:
@@ -139,7 +58,7 @@ def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) ->
     """
     top = os.path.realpath(top)
     os.makedirs(top)
-    strong = _capabilities(top)
+    strong = capabilities_at(top)
     able = {side.value: replace(strong, **case.lacking(side.value)) for side in SIDES}
     rules = {side: each.names for side, each in able.items() if each.names != strong.names}
     world = World(Users(top, rules), case, run or run_here, os.path.join(top, "state"), dict(case.options), able)
@@ -147,7 +66,7 @@ def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) ->
         world.key = folding(*(able[side.value].names for side in SIDES))
     try:
         outside = tree_at(world.users.outside)
-        with _batches(case.batch), _as_on_windows(world):
+        with in_batches(case.batch), as_on_windows(world):
             for op in case.ops:
                 _step(world, op)
             _settle(world)
@@ -157,32 +76,6 @@ def play(case: Case, top: str, run: Run | None = None, *, keep: bool = False) ->
         world.close()
         if not keep:
             shutil.rmtree(top, ignore_errors=True)
-
-
-@contextmanager
-def _batches(actions: int | None) -> Iterator[None]:
-    """The engine with batches of so few actions that small cases have several."""
-    before = batches.BATCH_ACTIONS, puts.LARGE
-    batches.BATCH_ACTIONS, puts.LARGE = actions or before[0], actions or before[1]
-    try:
-        yield
-    finally:
-        batches.BATCH_ACTIONS, puts.LARGE = before
-
-
-@contextmanager
-def _as_on_windows(world: World) -> Iterator[None]:
-    """Where a job keeps attributes of Windows, another one takes the place of that of NTFS; they are left out where no
-    folder can keep it."""
-    before, asked = windows.ATTRIBUTE, world.options.get("properties", ())
-    if "windows" in asked and world.users.keep_windows():
-        windows.ATTRIBUTE = users.WINDOWS
-    elif "windows" in asked:
-        world.options["properties"] = [each for each in asked if each != "windows"]
-    try:
-        yield
-    finally:
-        windows.ATTRIBUTE = before
 
 
 def _step(world: World, op: Op) -> None:
@@ -211,7 +104,7 @@ def _step(world: World, op: Op) -> None:
             world.close()
             with suppress(FileNotFoundError):
                 shutil.copytree(world.state, world.state + ".kept", dirs_exist_ok=True)
-                world.marked = _marker(world) if world.whole else None
+                world.marked = marker(world) if world.whole else None
         case ["restore"]:
             world.meddled = True
             world.close()
@@ -220,7 +113,7 @@ def _step(world: World, op: Op) -> None:
                 os.rename(world.state + ".kept", world.state)
                 world.base = None
                 world.unknown = True
-                world.dated = world.marked is not None and _marker(world) not in (world.marked, None)
+                world.dated = world.marked is not None and marker(world) not in (world.marked, None)
         case ["set", option, value]:
             world.odd = world.odd or option == "ignore"
             if world.case.kind == "twoway" or option == "ignore":
@@ -245,18 +138,9 @@ def _garble(path: str, how: str, number: int) -> None:
             stream.write(bytes((byte[0] ^ (1 << number % 8),)))
 
 
-def _marker(world: World) -> bytes | None:
-    """What the right root says of the runs it has seen."""
-    try:
-        with open(os.path.join(world.users.root("right"), ".syncline", "root.json"), "rb") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return None
-
-
 def sync(world: World, how: dict[str, Any]) -> Ran:
     """Let the engine run, with what befalls it, and look at what it did."""
-    gentle, apart = world.gentle, _left_apart(world)
+    gentle, apart = world.gentle, left_apart(world)
     before, ran, gate, after = _watched(world, how, RUN)
     if not EDITS & how.keys() and not world.meddled:
         oracle.left_alone(apart, before, after)
@@ -266,8 +150,8 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
     world.dated = world.dated and ran.plan is None
     if world.case.kind == "mirror" and not EDITS & how.keys():
         oracle.source_untouched(before, after)
-    if ran.outcome is not None and how.get("fault", ("",))[0] == "exchange" and _left_over(world):
-        raise Broken("nothing left in staging", f"{_left_over(world)} after {gate.failed}")
+    if ran.outcome is not None and how.get("fault", ("",))[0] == "exchange" and left_over(world):
+        raise Broken("nothing left in staging", f"{left_over(world)} after {gate.failed}")
     world.whole = ran.good
     if ran.good:
         world.begun.clear()
@@ -285,14 +169,14 @@ def _remember_last(world: World, ran: Ran, how: dict[str, Any], before: Sight, a
     """What an undo would have to bring back now; an undo that was cut off has been finished by a good run."""
     last, quiet = world.last, not EDITS & how.keys() and not world.meddled
     if ran.good and quiet and last is not None and last.begun:
-        told = _asked(world, "SELECT document FROM run WHERE kind = 'undo' ORDER BY key DESC LIMIT 1")
+        told = asked(world, "SELECT document FROM run WHERE kind = 'undo' ORDER BY key DESC LIMIT 1")
         reasons = {str(row["path"]) for (document,) in told for row in json.loads(document).get("problems", ())}
         if ran.plan is not None:  # what this run did besides, to names of which the undone one knew nothing
             reasons |= {path for _, path in oracle.places(ran.plan.actions) - last.names}
         oracle.taken_back(last.before, after, last.names, reasons)
     world.last = None
     if ran.good and quiet and ran.plan is not None and ran.acts and (last is None or not last.begun):
-        world.last = Last(_latest(world), before, oracle.places(ran.plan.actions))
+        world.last = Last(latest(world), before, oracle.places(ran.plan.actions))
 
 
 def _undone(world: World, last: Last | None, told: Errand, ran: Ran, before: Sight, after: Sight) -> None:
@@ -304,39 +188,9 @@ def _undone(world: World, last: Last | None, told: Errand, ran: Ran, before: Sig
         if last is not None:
             oracle.taken_back(last.before, after, last.names, {str(each.place.path) for each in ran.plan.problems})
         if ran.acts and not world.meddled and world.whole:  # else a run that was cut off was finished before
-            world.last = Last(_latest(world), before, oracle.places(ran.plan.actions))
-    elif ran.crashed and last is not None and _to_be_finished(world):
+            world.last = Last(latest(world), before, oracle.places(ran.plan.actions))
+    elif ran.crashed and last is not None and to_be_finished(world):
         world.last = replace(last, begun=True)
-
-
-def _asked(world: World, question: str) -> list[tuple[Any, ...]]:
-    """What the state answers; nothing where there is none that can be read."""
-    if world.store is None and not os.path.exists(os.path.join(world.state, "state.db")):
-        return []
-    with suppress(SynclineError), _reading(world) as store:
-        return store.all(question)
-    return []
-
-
-def _latest(world: World) -> str | None:
-    """The run that `last` means."""
-    return next((run for (run,) in _asked(world, "SELECT id FROM run ORDER BY key DESC LIMIT 1")), None)
-
-
-def _to_be_finished(world: World) -> bool:
-    """Whether an undo was cut off, so that the next run goes on with it."""
-    return bool(_asked(world, "SELECT id FROM run WHERE kind = 'undo' AND outcome IS NULL"))
-
-
-def _left_apart(world: World) -> set[str]:
-    """The names that an undo left apart, and that therefore no run may touch; none while an undo must be finished, nor
-    any at which an action was begun: somebody resolved them, and was cut off."""
-    rows = _asked(
-        world,
-        "SELECT path FROM conflict WHERE open = 1 AND rule = 'undone'"
-        " AND path NOT IN (SELECT path FROM action WHERE state = 'begun')",
-    )
-    return set() if _to_be_finished(world) else {bytes(path).decode("utf-8", "surrogateescape") for (path,) in rows}
 
 
 def errand(world: World, op: Op, how: dict[str, Any]) -> None:
@@ -359,7 +213,7 @@ def errand(world: World, op: Op, how: dict[str, Any]) -> None:
         _put_back(world, told, ran, before, after)
     elif ran.error == "refused" and world.whole and not world.meddled and not gate.failed:
         raise Broken("what a person asks for is done", repr(ran.said))
-    unfinished = _to_be_finished(world)  # the next run goes on with it, and it may have touched nothing yet
+    unfinished = to_be_finished(world)  # the next run goes on with it, and it may have touched nothing yet
     if unfinished or before.tree("left") != after.tree("left") or before.tree("right") != after.tree("right"):
         world.base = None
     if ran.crashed or unfinished or (ran.plan is not None and not ran.good):
@@ -376,7 +230,7 @@ def _put_back(world: World, told: Errand, ran: Ran, before: Sight, after: Sight)
     if told.verb == "undo":
         back = world.gone_again & after.live("left") & after.live("right")
     world.gone_again -= back
-    if ran.acts and (run := _latest(world)) is not None:
+    if ran.acts and (run := latest(world)) is not None:
         world.put_back[run] = back & ledger.destroyed
     ledger.destroyed -= back
 
@@ -393,21 +247,10 @@ def _chosen(world: World, op: Op) -> Errand | None:
     }
     if world.store is None and not os.path.isdir(world.state):
         return None
-    with suppress(SynclineError), _reading(world) as store:
+    with suppress(SynclineError), reading(world) as store:
         jobs = [str(identity) for (identity,) in store.all("SELECT id FROM job")]
         return errands.chosen(store, jobs[0], trash, before, op) if jobs else None
     return None
-
-
-@contextmanager
-def _reading(world: World) -> Iterator[Store]:
-    """The state, for a look."""
-    store = world.store or Store.open(world.state, now=world.now, write=False)
-    try:
-        yield store
-    finally:
-        if store is not world.store:
-            store.close()
 
 
 def _watched(world: World, how: dict[str, Any], order: Order) -> tuple[Sight, Ran, Gate, Sight]:
@@ -445,14 +288,14 @@ def _watched(world: World, how: dict[str, Any], order: Order) -> tuple[Sight, Ra
     if not world.unknown:
         oracle.nothing_unplanned(ran, world.begun)
     if gate.failed and not ran.crashed:
-        _told(ran, gate, _left_apart(world))
+        _told(ran, gate, left_apart(world))
     world.log.append(f"{ran.outcome} {ran.error} {ran.crashed} {[(s.where, s.kind, s.paths) for s in ran.changes]}")
     return before, ran, gate, after
 
 
 def _journalled(world: World, ran: Ran) -> None:
     """What was changed stands in the journal, even when the process died right after it."""
-    with _reading(world) as store:
+    with reading(world) as store:
         actions = [wire.decode_action(action) for (action,) in store.all("SELECT action FROM action")]
     known = oracle.places(actions)
     for step in ran.changes:
@@ -525,10 +368,10 @@ def _told(ran: Ran, gate: Gate, apart: set[str]) -> None:
 def _plan(world: World) -> None:
     """A plan changes nothing, and is what the next run does."""
     world.close()
-    before = world.look(), _state_files(world)
-    with _desk(world, Gate(), write=False) as (desk, job), suppress(SynclineError):
+    before = world.look(), state_files(world)
+    with desk_of(world, Gate(), write=False) as (desk, job), suppress(SynclineError):
         desk.plan(job, Ask(dry_run=True))
-    after = world.look(), _state_files(world)
+    after = world.look(), state_files(world)
     if before != after:
         raise Broken("a plan changes nothing", f"a folder or the state differs: {before[1].keys() ^ after[1].keys()}")
 
@@ -536,17 +379,12 @@ def _plan(world: World) -> None:
 def _verify(world: World, percent: float) -> None:
     """Nobody's disk rots here: whatever users and runs did, nothing is suspect; and reading changes nothing."""
     before, came = world.look(), None
-    with _desk(world, Gate(), write=True) as (desk, job), suppress(SynclineError), desk.world(job) as place:
+    with desk_of(world, Gate(), write=True) as (desk, job), suppress(SynclineError), desk.world(job) as place:
         came = [*verifying.verify(job, place, percent)][-1]
     if isinstance(came, verifying.Verification) and came.suspects:
         raise Broken("a healthy tree is not suspect", repr(came.suspects))
     if before != world.look():
         raise Broken("verifying changes nothing", "a folder differs")
-
-
-def _state_files(world: World) -> dict[str, bytes]:
-    """The files of the state; SQLite's index of its log holds locks and is no content."""
-    return {path: b"" if path.endswith("-shm") else node.content for path, node in tree_at(world.state).items()}
 
 
 def _settle(world: World) -> None:
@@ -569,13 +407,13 @@ def _settle(world: World) -> None:
         # what a hard link shows on one side only, and what a clash holds inside, is seen by the second run
         excuse = ran.conflicts > 0 or _linked(world)
     after = world.look()
-    excused = [*reported(world), *oracle.waiting_above(_left_apart(world), after)]
-    oracle.held_rightly(after, _problems(world), world.users.rules)
+    excused = [*reported(world), *oracle.waiting_above(left_apart(world), after)]
+    oracle.held_rightly(after, problems(world), world.users.rules)
     quick = world.options.get("compare") == "quick"
     oracle.in_step(after, [*excused, *_ignored(world, after)], quick=quick, bare=world.odd)
-    if _left_over(world):
-        raise Broken("nothing left in staging", repr(_left_over(world)))
-    _state_is_sound(world)
+    if left_over(world):
+        raise Broken("nothing left in staging", repr(left_over(world)))
+    state_is_sound(world)
     gate = Gate()
     again = _through_guards(world, gate, world.run(world, gate, RUN))
     if excused or again.outcome is Outcome.NEEDS_ATTENTION:
@@ -601,140 +439,3 @@ def _ignored(world: World, after: Sight) -> list[str]:
     return [path for path in paths if any(part in names or part.endswith(".gz") for part in path.split("/"))] + [
         path for path in paths if any(path == name or path.startswith(name + "/") for name in names)
     ]
-
-
-def _left_over(world: World) -> list[str]:
-    return [name for side in ("left", "right") for name in _staged(world, side)]
-
-
-def _staged(world: World, side: str) -> list[str]:
-    if world.case.kind == "mirror" and side == "left":
-        return []
-    try:
-        return os.listdir(os.path.join(world.users.root(side), ".syncline", "staging"))
-    except FileNotFoundError:
-        return []
-
-
-def _state_is_sound(world: World) -> None:
-    connection = sqlite3.connect(f"file:{world.state}/state.db?mode=ro", uri=True)
-    try:
-        begun = connection.execute("SELECT count(*) FROM action WHERE state = 'begun'").fetchone()
-        running = connection.execute("SELECT count(*) FROM run WHERE outcome IS NULL").fetchone()
-        if begun != (0,) or running != (0,):
-            raise Broken("recovery is complete", f"{begun} actions begun, {running} runs unfinished")
-    finally:
-        connection.close()
-
-
-def reported(world: World) -> list[str]:
-    """The paths that the state lists: problems, and conflicts that wait for a person."""
-    found = [str(problem.place.path) for problem in _problems(world)]
-    with _reading(world) as store:
-        for (identity,) in store.all("SELECT id FROM job"):
-            open_conflicts = Conflicts(store).open_conflicts(identity)
-            found += [str(known.conflict.path) for known in open_conflicts if known.conflict.kept is None]
-    return found
-
-
-def _problems(world: World) -> list[Problem]:
-    with _reading(world) as store:
-        jobs = [identity for (identity,) in store.all("SELECT id FROM job")]
-        return [seen.problem for job in jobs for seen in Problems(store).of_job(job)]
-
-
-# the engine in this process
-
-
-def run_here(world: World, gate: Gate, order: Order) -> Ran:
-    """Let the engine run in this process, until its end or its pretended death."""
-    ran = Ran()
-    try:
-        with _desk(world, gate, write=True) as (desk, job):
-            for event in _events(desk, job, order):
-                _note(ran, event)
-    except Crash:
-        ran.crashed = True
-    except Endless as error:
-        raise Broken("a run comes to an end", "the same steps again and again") from error
-    except RunRefused as refused:
-        ran.error = "refused"
-        ran.said += [objection.guard.value for objection in refused.objections if isinstance(objection, Objection)]
-    except Interrupted:
-        ran.error = "interrupted"
-    except SynclineError as error:
-        ran.error = type(error).__name__
-        ran.said.append(str(error))
-    ran.crashed = ran.crashed or gate.dead
-    ran.troubled = bool(ran.error)
-    ran.changes, ran.reads = list(gate.changes), list(gate.reads)
-    return ran
-
-
-def _events(desk: Desk, job: Job, order: Order) -> Iterator[Event]:
-    ask = Ask(approve=order.approve)
-    if order.errand is not None:
-        return errands.carried_out(desk, job, ask, order.errand)
-    return desk.adopt(job, ask) if order.adopt else desk.run(job, ask)
-
-
-def _note(ran: Ran, event: Event) -> None:
-    match event:
-        case RunStarted(plan=plan):
-            ran.plan = replace(plan, actions=list(plan.actions))  # also where they lie in a spool
-            ran.acts, ran.conflicts = len(plan.actions), len(plan.conflicts)
-            ran.approve = next((objection.approve for objection in plan.objections if objection.approve), None)
-            ran.said += [problem.detail for problem in plan.problems]
-            ran.said += [objection.guard.value for objection in plan.objections]
-        case ActionDone():
-            ran.done.append(event)
-        case ActionFailed(problem=problem):
-            ran.said.append(problem.detail)
-        case RunFinished(outcome=outcome, warnings=warnings):
-            ran.outcome = outcome
-            ran.said += warnings
-        case Progress():
-            pass
-
-
-@contextmanager
-def _desk(world: World, gate: Gate, *, write: bool) -> Iterator[tuple[Desk, Job]]:
-    store = world.store or Store.open(world.state, now=world.now, write=write)
-    real = store.connection
-    store.connection = cast(sqlite3.Connection, GatedConnection(real, gate))
-    roots = {os.path.realpath(world.users.root(side.value)): side for side in SIDES}
-
-    def opened(path: str) -> Root:
-        able = world.capabilities[roots[path].value]
-        root = PathRoot(path, able) if roots[path].value in world.users.rules else open_root(path, able)
-        return cast(Root, GatedRoot(root, roots[path], gate))
-
-    desk = Desk(store, write=write, now=world.now, opened=opened, token=world.token)
-    sound = False
-    try:
-        left, right = world.users.root("left"), world.users.root("right")
-        yield desk, desk.adhoc(world.case.kind, left, right, world.options, create=False)
-        sound = True
-    finally:
-        store.connection = real
-        if write and sound and not gate.dead and not gate.failed:
-            world.store = store
-        else:
-            world.store = None
-            desk.close()
-
-
-def _capabilities(top: str) -> Capabilities:
-    """What the file system can do; where its times are seen to move with every change, that is taken at its word."""
-    known = capabilities_of(top)
-    path = os.path.join(top, "trial")
-    seen = set()
-    for number in range(20):
-        with open(path, "w") as stream:
-            stream.write(str(number))
-        seen.add(os.stat(path).st_ctime_ns)
-    os.unlink(path)
-    return replace(known, granularity_ns=1000) if len(seen) == 20 else known
-
-
-__all__ = ["PathError", "Side", "World", "play", "run_here", "sync"]
