@@ -19,7 +19,7 @@ from syncline.core.names import folding
 from syncline.engine import Ask
 from syncline.engine import verify as verifying
 from syncline.errors import SynclineError
-from syncline.execute.transfer import ATTEMPTS
+from syncline.execute.transfer import ATTEMPTS, STAGING
 from syncline.fs.tried import PATH as TRIED
 from syncline.torture import errands, oracle
 from syncline.torture.case import Case, Op
@@ -288,7 +288,7 @@ def _watched(world: World, how: dict[str, Any], order: Order) -> tuple[Sight, Ra
     if not world.unknown:
         oracle.nothing_unplanned(ran, world.begun)
     if gate.failed and not ran.crashed:
-        _told(ran, gate, left_apart(world))
+        _told(ran, gate, left_apart(world), latest(world))
     world.log.append(f"{ran.outcome} {ran.error} {ran.crashed} {[(s.where, s.kind, s.paths) for s in ran.changes]}")
     return before, ran, gate, after
 
@@ -349,20 +349,28 @@ def _after_good(world: World, ran: Ran, before: Sight, after: Sight, *, gentle: 
     world.base = after if clean and oracle.same_trees(after.tree("left"), after.tree("right")) else None
 
 
-def _told(ran: Ran, gate: Gate, apart: set[str]) -> None:
+def _told(ran: Ran, gate: Gate, apart: set[str], run: str | None) -> None:
     """An error that was met is told: in the outcome, as a problem or failure, or as the error of the whole run. Where
-    an undo could not see whether the sides are `apart` still, that waits for the next run."""
+    an undo could not see whether the sides are `apart` still, that waits for the next run; and what recovery could not
+    finish of a run before this `run` is planned anew."""
     if ran.outcome in (Outcome.DONE, Outcome.IN_SYNC) and not ran.said:
         kinds = {step.kind for step in gate.failed}
         if kinds <= {"entry", "names"} or all(TRIED in step.paths for step in gate.failed):
             return  # a look ahead, tidying up, or a hint: what matters is asked again, and everything else was done
         if kinds <= {"open", "read", "read-link"} and all(path in apart for step in gate.failed for path in step.paths):
             return
+        if all(any(_is_of_another(path, run) for path in step.paths) for step in gate.failed):
+            return
         if gate.fault is not None and gate.fault.error == "EBUSY" and len(gate.failed) < ATTEMPTS:
             return  # what is in use for a moment is tried again
         if gate.fault is not None and gate.fault.error == "ENOENT" and kinds == {"make-directory"}:
             return  # the folders above are made, and then this one
         raise Broken("every fault is told", f"{[(s.where, s.kind, s.paths) for s in gate.failed]} -> {ran.outcome}")
+
+
+def _is_of_another(path: str, run: str | None) -> bool:
+    """Whether a path in staging was named by another run."""
+    return path.startswith(f"{STAGING}/") and run is not None and run not in path
 
 
 def _plan(world: World) -> None:
