@@ -242,7 +242,7 @@ TABLE = [
         "a:b=1",
         "",
         after_right="a=1",
-        problems="L:a:b:impossible-name",
+        problems="L:a:b:impossible-name R:a:partly-kept",
         abilities=(Ability(), WINDOWS),
         swap=False,
     ),

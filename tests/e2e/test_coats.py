@@ -93,6 +93,14 @@ SCENES = [
         coats=("fat",),
     ),
     Scene(
+        "a file and a folder renamed to names it does not take",
+        {"a": "1", "d/x": "2"},
+        (("a", "b:c"), ("d", "d?")),
+        end={"a": "=1", "d": "/", "d/x": "=2"},
+        told={"impossible-name b:c", "partly-kept a", "impossible-name d?", "partly-kept d"},
+        coats=("fat",),
+    ),
+    Scene(
         "a file too large for it",
         {"a": "1", "b": "2", "d/c": "3"},
         left={"a": "edited", "b": "x" * 101, "d/c": "x" * 100, "d/e": "x" * 101},

@@ -58,11 +58,14 @@ class Homes:
         """Say that a thing stays where it is although the other side moved it."""
         for side in SIDES:
             if thing in self.sights[side.other].moved:
-                place = Place(side, self.all.path(side, self.sights[side].place[thing]))
-                detail = (
+                told = (
                     "was moved on the other side to where it cannot be now; it keeps its name on both sides until then"
                 )
-                self.problems.append(Problem(place, Reason.PARTLY_KEPT, detail))
+                self._stays(thing, side, told)
+
+    def _stays(self, thing: Thing, side: Side, told: str) -> None:
+        place = Place(side, self.all.path(side, self.sights[side].place[thing]))
+        self.problems.append(Problem(place, Reason.PARTLY_KEPT, told))
 
     def _choose(self) -> None:
         """Whose place each moved thing takes. Two renames of one thing are a conflict of properties."""
@@ -202,3 +205,5 @@ class Homes:
                 self.held.add(thing)
                 place = Place(winner, self.all.path(winner, spot))
                 self.problems.append(Problem(place, Reason.IMPOSSIBLE_NAME, obstacle))
+                told = f"was moved on the other side to {names.printable(place.path)}, a name it cannot have here"
+                self._stays(thing, winner.other, f"{told}; it stays until it has another name there")
