@@ -275,6 +275,10 @@ def move_over(root: Root, at: RelPath, to: RelPath, expect: Entry, over: Entry, 
     if root.capabilities.exchange:
         swap(root, at, to, expect, over)
         root.rename(at, keep)
+        if not same_object(over, root.entry(keep)):
+            root.rename(keep, at)
+            root.exchange(at, to)
+            raise PathError(Reason.TARGET_CHANGED, to, "was changed after the plan was made; it is left as it is")
         return
     if root.capabilities.hard_links:
         # RACE: as in `exchange`.
