@@ -80,7 +80,8 @@ class Drawing:
             self.then[trail.start_of(at, number)[0]] = Then(step.present, here, moved=True)
             if step.over is not None:
                 self.then[trail.start_of(to, number)[0]] = Then(step.over, decision.now(at, number + 1), moved=True)
-            gone += [here, Place(side, trail.start_of(to, number)[0].path)]
+            if not self.eyes.one_name(at, to):  # another spelling is the same name, and not free
+                gone += [here, Place(side, trail.start_of(to, number)[0].path)]
         for place in gone:
             if place not in self.then and self.eyes.actual(place) is None:
                 self.then[place] = Then(None, place)

@@ -23,6 +23,7 @@ class Sides:
 
     def __init__(self, decision: Decision, then: Mapping[Place, Then], stayed: Collection[RelPath]) -> None:
         self.ground, self.eyes, self.disk, self.then = decision.ground, decision.eyes, decision.disk, then
+        self.spelled = {(each.side, self.ground.fold(each.path)): each for each in then}
         self.run = decision.run
         self.stayed = _with_all_above(stayed)
         self.runs = Runs(decision.world.store)
@@ -148,7 +149,7 @@ class Sides:
     def _then(self, place: Place, now: Entry | None) -> Then:
         """What stands at a place when the undo is done, which may have dealt with a folder above it."""
         for above in (place.path, *names.ancestors(place.path)):
-            then = self.then.get(Place(place.side, above))
+            then = self._at(Place(place.side, above))
             if then is not None and (above == place.path or then.entry is None):
                 return then
             if then is not None:
@@ -159,8 +160,13 @@ class Sides:
         return Then(None, place) if at is None else Then(self.eyes.now(place), at)
 
     def _moved(self, place: Place) -> bool:
-        then = self.then.get(place)
+        then = self._at(place)
         return then is not None and then.moved
+
+    def _at(self, place: Place) -> Then | None:
+        """What is known of a place, however it is spelled there."""
+        spelled = place if place in self.then else self.spelled.get((place.side, self.ground.fold(place.path)))
+        return None if spelled is None else self.then[spelled]
 
     def _coming(self, place: Place) -> Then:
         return self._then(place, self.disk.now(place))
