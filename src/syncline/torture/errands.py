@@ -106,8 +106,9 @@ def given_up(errand: Errand, before: Sight) -> set[bytes]:
     return {
         node.content
         for side in ("left", "right")
-        for path, node in before.tree(side).items()
-        if node.content and any(f"{path}/".startswith(f"{before.key(name)}/") for name in names)
+        for tree, key in ((before.tree(side), before.key), (before.raw(side), str))
+        for path, node in tree.items()
+        if node.content and any(f"{path}/".startswith(f"{key(name)}/") for name in names)
     }
 
 
@@ -122,7 +123,8 @@ def as_asked(errand: Errand, before: Sight, after: Sight) -> set[bytes]:
     names = [name for each in errand.conflicts for name in (each.conflict.path, each.conflict.clash) if name]
     plain = len(set(names)) == len(names)  # otherwise the settling of one is the ground of the next
     for recorded in errand.conflicts if plain and errand.how in ("left", "right") else ():
-        _resolved(recorded, errand.how, before, after)
+        if not any(before.key(recorded.conflict.path) in before.collisions(side) for side in ("left", "right")):
+            _resolved(recorded, errand.how, before, after)
     return set()
 
 

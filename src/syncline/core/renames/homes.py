@@ -166,8 +166,9 @@ class Homes:
             return self.base_paths(owner)
         if thing is None:
             return at.left_path, at.right_path
-        name = names.basename(at.path(side))
-        return under(self.side_paths(side, thing[0]), name, name)
+        new_on_both = all(at.look(each) is not None and index not in self.sights[each].owner for each in SIDES)
+        left, right = (names.basename(at.path(each if new_on_both else side)) for each in SIDES)
+        return under(self.side_paths(side, thing[0]), left, right)
 
     def _found(self, side: Side, thing: Thing) -> Paths:
         """Where one side wants a thing."""
