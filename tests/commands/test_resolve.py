@@ -149,6 +149,141 @@ def test_held_modes(pair: Pair, keep: str, mode: int, path: str) -> None:
     assert pair.sync(*HOLD).actions == []
 
 
+@dataclass(frozen=True)
+class Renamed:
+    """A thing that each side renamed, and what stands on both sides after a resolve; `said`: by which name."""
+
+    says: str
+    base: Tree
+    old: str
+    new: tuple[str, str]
+    keep: str
+    live: dict[str, str]
+    said: str = ""
+
+    def __str__(self) -> str:
+        return self.says
+
+
+FOLDER: Tree = {"d/x": "1", "d/e/y": "2"}
+
+RENAMED = [
+    Renamed("a file, left", {"a": "1"}, "a", ("b", "c"), "left", {"b": "=1"}),
+    Renamed("a file, right", {"a": "1"}, "a", ("b", "c"), "right", {"c": "=1"}),
+    Renamed("a file, newest", {"a": "1"}, "a", ("b", "c"), "newest", {"b": "=1"}),
+    Renamed("said by a name of today", {"a": "1"}, "a", ("b", "c"), "left", {"b": "=1"}, said="c"),
+    Renamed("a link", {"a": Link("x")}, "a", ("b", "c"), "right", {"c": "-> x"}),
+    Renamed("a folder, left", FOLDER, "d", ("f", "g"), "left", {"f": "/", "f/x": "=1", "f/e": "/", "f/e/y": "=2"}),
+    Renamed("a folder, right", FOLDER, "d", ("f", "g"), "right", {"g": "/", "g/x": "=1", "g/e": "/", "g/e/y": "=2"}),
+    Renamed(
+        "a file, into a folder", {"a": "1", "d/x": "2"}, "a", ("d/b", "c"), "left",
+        {"d": "/", "d/x": "=2", "d/b": "=1"},
+    ),
+    Renamed(
+        "a file, out of a folder", {"d/a": "1", "d/x": "2"}, "d/a", ("d/b", "c"), "right",
+        {"d": "/", "d/x": "=2", "c": "=1"},
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RENAMED, ids=str)
+def test_the_name_of_what_both_sides_renamed(case: Renamed, pair: Pair) -> None:
+    begin_renamed(pair, case)
+    answer = resolve(pair, case.said or case.old, "--keep", case.keep)
+    assert (answer.code, answer.document["outcome"]) == (0, "done"), str(answer)
+    loser = "left" if case.keep == "right" else "right"
+    from_ = case.new[0] if loser == "left" else case.new[1]
+    assert answer.actions == [("rename", loser, from_)]
+    assert pair.same() == case.live
+    assert open_conflicts(pair) == []
+    assert pair.sync().actions == []
+    pair.settled()
+    assert disk.trash(pair.left) == disk.trash(pair.right) == {}
+
+
+@pytest.mark.parametrize("case", RENAMED, ids=str)
+@pytest.mark.parametrize("between", [False, True], ids=["at once", "after a run"])
+def test_a_name_that_was_settled_is_taken_back(case: Renamed, between: bool, pair: Pair) -> None:
+    begin_renamed(pair, case)
+    before = disk.read(pair.left), disk.read(pair.right)
+    done = resolve(pair, case.old, "--keep", case.keep)
+    if between:
+        pair.sync()
+    undone = pair.call("undo", done.document["run"], "--json")
+    assert undone.code == 1, str(undone)
+    assert (disk.read(pair.left), disk.read(pair.right)) == before
+    assert pair.sync(code=1).actions == []
+    assert (disk.read(pair.left), disk.read(pair.right)) == before
+    again = resolve(pair, "--all", "--keep", "left")
+    assert again.code == 0, str(again)
+    assert pair.same() == before[0]
+    assert pair.sync().actions == []
+    pair.settled()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What a person does to both sides after each renamed a file, the left to `name`; what is said to a resolve."""
+
+    says: str
+    told: str
+    keep: str = "left"
+    name: str = "b"
+    left: Tree = field(default_factory=dict)
+    right: Tree = field(default_factory=dict)
+    code: int = 4
+
+    def __str__(self) -> str:
+        return self.says
+
+
+REFUSED = [
+    Refused("both", "one thing cannot have two names", "both", code=2),
+    Refused("the name is taken", "something else has this name on right", right={"b": "3"}),
+    Refused(
+        "its folder is gone", "there is no such folder on right; first: syncline run", name="d/b", right={"d": None}
+    ),
+    Refused("edited there", "a side changed since", right={"c": "edited"}),
+    Refused("edited here", "a side changed since", left={"b": "edited"}),
+    Refused("gone", "a side changed since", left={"b": None}),
+    Refused("gone there", "a side changed since", "right", right={"c": None}),
+]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=str)
+def test_a_name_that_cannot_be_given(case: Refused, pair: Pair) -> None:
+    begin_renamed(pair, Renamed("", {"a": "1"}, "a", (case.name, "c"), case.keep, {}))
+    pair.write(case.left, case.right)
+    before = disk.read(pair.left), disk.read(pair.right)
+    answer = pair.call("resolve", JOB, "a", "--keep", case.keep)
+    assert (answer.code, case.told in " ".join((answer.out + answer.err).split())) == (case.code, True), str(answer)
+    assert (disk.read(pair.left), disk.read(pair.right)) == before
+    assert len(open_conflicts(pair)) == 1
+
+
+@pytest.mark.parametrize("index", range(len(RENAMED)) if LONG else [0, 6])
+def test_a_name_that_was_being_settled_is_killed_at_any_step(index: int, parent: Forks, quick: Path) -> None:
+    case, step = RENAMED[index], 0
+    while True:
+        step += 1
+        pair = Pair(quick / str(step), parent=parent)
+        begin_renamed(pair, case)
+        contents = live(pair)
+        args = ("resolve", JOB, case.old, "--keep", case.keep, "--json")
+        done = parent.call("--state-dir", pair.state, *args, kill=step)
+        if done.code == 0:
+            break
+        told = f"killed at {step}: {done.steps[-1]}"
+        after = pair.sync(code=None)
+        assert after.code in (0, 1), f"{told}: {after}"
+        assert contents <= live(pair), told
+        if open_conflicts(pair):
+            assert pair.call(*args).code == 0, told
+        assert pair.same() == case.live, told
+        assert pair.sync().actions == [], told
+    assert step > 8
+
+
 def test_the_command_that_settles_one_takes_any_name_of_a_job(pair: Pair) -> None:
     config = pair.left.parent / "syncline.yaml"
     config.write_text(f'jobs:\n  "my $job\'s":\n    kind: twoway\n    left: {pair.left}\n    right: {pair.right}\n')
@@ -445,6 +580,17 @@ def begin(pair: Pair, case: Case) -> None:
     first = pair.sync(*case.options, code=None)
     assert first.code in (0, 1), str(first)
     assert len(open_conflicts(pair)) == 1, str(first)
+
+
+def begin_renamed(pair: Pair, case: Renamed) -> None:
+    """What both sides renamed, as a run found it under `hold`."""
+    pair.write(dict(case.base))
+    pair.sync(*HOLD)
+    for root, new in zip((pair.left, pair.right), case.new, strict=True):
+        (root / new).parent.mkdir(exist_ok=True)
+        (root / case.old).rename(root / new)
+    pair.sync(code=1)
+    assert [row["path"] for row in open_conflicts(pair)] == [case.old]
 
 
 def resolve(pair: Pair, *args: str) -> Answer:

@@ -97,7 +97,7 @@ def test_properties_changed_on_both_sides(pair: Pair, policy: str, mode: int | N
     [
         ("left", 0, ("b", "b"), "both get the name b"),
         ("right", 0, ("c", "c"), "both get the name c"),
-        ("hold", 1, ("b", "c"), "both stay so until one is renamed to the other's name"),
+        ("hold", 1, ("b", "c"), "both stay so until you say which name holds"),
     ],
 )
 def test_renamed_on_both_sides_is_told_with_both_names(
@@ -115,10 +115,10 @@ def test_renamed_on_both_sides_is_told_with_both_names(
     assert [set(disk.read(root)) for root in (pair.left, pair.right)] == [{name, "keep"} for name in end]
     if policy == "hold":
         shown = pair.call("conflicts").out
-        assert re.search(r"left .* b\n +right .* c\n +rename one to the other's name", shown), shown
-        resolved = pair.call("resolve", "--keep", "left", "--", "left-right", "a")
-        assert (resolved.code, f"{said}; {told}" in " ".join(resolved.out.split())) == (4, True), str(resolved)
-        assert f"{said}; {told}" in " ".join(pair.call("explain", "left-right", "a").out.split())
+        assert re.search(r"left .* b\n +right .* c\n +syncline resolve left-right a --keep left", shown), shown
+        assert "syncline resolve left-right a --keep left" in pair.call("run", "left-right").out
+        for name in ("a", "b", "c"):
+            assert f"{said}; {told}" in " ".join(pair.call("explain", "left-right", name).out.split())
         (pair.right / "c").rename(pair.right / "b")
         pair.sync()
         assert pair.call("conflicts", "--json").document["conflicts"] == []

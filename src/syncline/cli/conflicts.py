@@ -154,9 +154,7 @@ def _conflict(screen: Screen, told: Disagreement) -> None:
         name = screen.fitted(printable(shown), max((screen.width or 10_000) - 36 - width, 20))
         suspect = ("  suspect: nobody wrote this", "red") if version.suspect else ""
         screen.line(f"      {version.root:<{width}}  {_entry(version.entry)}  {name}", suspect)
-    if row["open"] and any(version.renamed for version in told.versions):
-        screen.lines("      ", ("rename one to the other's name, and run again", "dim"), indent=6)
-    elif row["open"]:
+    if row["open"]:
         suspects = [version.root for version in told.versions if version.suspect]
         doubted = suspects[0] if len(suspects) == 1 else None
         show.resolution(screen, row["job"], row["path"], row["rule"], doubted, mirror=told.mirrored)

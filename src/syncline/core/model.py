@@ -299,6 +299,11 @@ class Conflict:
     names: tuple[RelPath, ...] = ()
 
     @property
+    def called(self) -> tuple[RelPath, ...]:
+        """Every path under which a person may mean it."""
+        return (self.path, *self.names) if self.clash is None else (self.path, self.clash)
+
+    @property
     def settled_by(self) -> str:
         """The policy as a person writes it."""
         return self.policy.value if self.command is None else f"{self.policy.value}: {self.command}"

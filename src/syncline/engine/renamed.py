@@ -14,6 +14,6 @@ def apart(job: Job, conflict: Conflict) -> str:
     )
     told = f"{printable(conflict.path)} was renamed on both sides, {left} and {right}"
     if conflict.kept is None:
-        return f"{told}; both stay so until one is renamed to the other's name"
+        return f"{told}; both stay so until you say which name holds"
     kept = conflict.names[SIDES.index(Side(conflict.kept.value))]
     return f"{told}; both get the name {printable(kept)}"

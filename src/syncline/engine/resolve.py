@@ -25,12 +25,12 @@ from syncline.core.model import (
     Problem,
     Reason,
     RelPath,
+    Rename,
     Rule,
     SetProperties,
     Side,
     Why,
 )
-from syncline.engine import renamed
 from syncline.engine.errand import Errand, run_errand
 from syncline.engine.ground import Found, Ground
 from syncline.engine.standing import judge
@@ -108,7 +108,7 @@ def chosen(open_conflicts: Iterable[Recorded], choice: Choice, job: str, undos: 
     Raises: UsageError: there is none at a path, or none at all.
     """
     known = [each for each in open_conflicts if choice.run is None or each.run == choice.run or each.run in undos]
-    there = {path for each in known for path in (each.conflict.path, each.conflict.clash) if path is not None}
+    there = {path for each in known for path in each.conflict.called}
     for path in choice.paths:
         if path not in there:
             told = f"there is no open conflict at {names.printable(path)}"
@@ -117,7 +117,7 @@ def chosen(open_conflicts: Iterable[Recorded], choice: Choice, job: str, undos: 
         of = f" of run {choice.run}" if choice.run is not None else ""
         raise UsageError(f"{job} has no open conflict{of}", hint=f"syncline status {names.pasted(job)}")
     wanted = set(choice.paths)
-    return [each for each in known if not wanted or wanted & {each.conflict.path, each.conflict.clash}]
+    return [each for each in known if not wanted or wanted.intersection(each.conflict.called)]
 
 
 def draw(ground: Ground, conflicts: Iterable[Recorded], keep: Keep) -> Errand:
@@ -153,7 +153,9 @@ def _open(job: Job, world: World) -> list[Recorded]:
 
 def _draw(ground: Ground, recorded: Recorded, keep: Keep, errand: Errand) -> None:
     conflict = recorded.conflict
-    if conflict.clash is None:
+    if conflict.names:
+        actions, kept, touched = _of_renamed(ground, conflict, keep)
+    elif conflict.clash is None:
         actions, kept, touched = _of_held(ground, conflict, keep)
     else:
         actions, kept, touched = _of_clash(ground, conflict, conflict.clash, keep)
@@ -177,7 +179,7 @@ def _of_clash(ground: Ground, conflict: Conflict, clash: RelPath, keep: Keep) ->
         return [], Kept.BOTH if keep is Keep.BOTH else conflict.kept or Kept.BOTH, []
     for found in (first, second):
         if not ground.as_remembered(found) and any(found.entries[side] is not None for side in SIDES):
-            raise _changed(ground, found)
+            raise _changed(ground, found.paths[Side.LEFT])
     loser = conflict.clash_from or Side.RIGHT
     side = _newer(ground, conflict) if keep is Keep.NEWEST else Side(keep.value)
     group, actions = conflict.path, list[Action]()
@@ -197,11 +199,9 @@ def _of_clash(ground: Ground, conflict: Conflict, clash: RelPath, keep: Keep) ->
 def _of_held(ground: Ground, conflict: Conflict, keep: Keep) -> tuple[list[Action], Kept, list[Found]]:
     """A conflict of which nothing was touched: each side has its own version under the name."""
     found = ground.find(conflict.path)
-    if conflict.names:
-        raise PathError(Reason.TARGET_CHANGED, conflict.path, renamed.apart(ground.job, conflict))
     for side, seen in ((Side.LEFT, conflict.left), (Side.RIGHT, conflict.right)):
         if not _as_seen(seen, found.entries[side]):
-            raise _changed(ground, found)
+            raise _changed(ground, found.paths[Side.LEFT])
     if conflict.rule is Rule.UNDONE:
         if keep is Keep.BOTH and conflict.whole and _two_folders(found):
             return [], Kept.BOTH, []  # nothing is remembered of them: the next run unites them
@@ -225,6 +225,39 @@ def _of_held(ground: Ground, conflict: Conflict, keep: Keep) -> tuple[list[Actio
     else:
         actions = [ground.trash(found.place(side.other), _there(found, side.other), because, conflict.path)]
     return actions, Kept(side.value), [found]
+
+
+def _of_renamed(ground: Ground, conflict: Conflict, keep: Keep) -> tuple[list[Action], Kept, list[Found]]:
+    """A conflict of two names for one thing: the side whose name is not kept renames it. The next run remembers it."""
+    if keep is Keep.BOTH:
+        told = f"{names.printable(conflict.path)}: one thing cannot have two names"
+        raise UsageError(told, hint="say --keep left or --keep right; to have both, copy it yourself")
+    side = Side.RIGHT if keep is Keep.RIGHT else Side.LEFT  # a name has no time: as the policy newest takes it
+    at = {each: Place(each, path) for each, path in zip(SIDES, conflict.names, strict=True)}
+    seen = {Side.LEFT: conflict.left, Side.RIGHT: conflict.right}
+    there = {each: ground.roots[each].entry(at[each].path) for each in SIDES}
+    if not all(_as_seen(seen[each], there[each]) for each in SIDES):
+        raise _changed(ground, conflict.path)
+    to = _free(ground, ground.find(at[side].path), side.other)
+    because = Because(Why.CONFLICT, at[side], there[side])
+    return [Rename(at[side.other], to, there[side.other], because, conflict.path)], Kept(side.value), []
+
+
+def _free(ground: Ground, found: Found, side: Side) -> RelPath:
+    """Where a side gets the name that only the other one has. Raises: PathError: it cannot."""
+    root, above = ground.job.kind.root_name(side), names.parent(found.paths[side])
+    name = names.basename(found.paths[side.other])
+    to = names.join(above, name)
+    obstacle = names.impossible(name, ground.rules.ability(side).names)
+    if obstacle is not None:
+        raise PathError(Reason.IMPOSSIBLE_NAME, to, f"{obstacle} ({root})")
+    if found.entries[side] is not None:
+        raise PathError(Reason.TARGET_CHANGED, to, f"something else has this name on {root}; move it, and say it again")
+    folder = ground.roots[side].entry(above) if above else None
+    if above and (folder is None or folder.kind is not Kind.DIRECTORY):
+        told = f"there is no such folder on {root}; first: syncline run {ground.job.word}"
+        raise PathError(Reason.TARGET_CHANGED, above, told)
+    return to
 
 
 def _of_undone(ground: Ground, found: Found, keep: Keep) -> Keep:
@@ -313,6 +346,6 @@ def _as_seen(seen: Entry | None, found: Entry | None) -> bool:
     return same_file(seen, found)
 
 
-def _changed(ground: Ground, found: Found) -> PathError:
+def _changed(ground: Ground, path: RelPath) -> PathError:
     told = f"a side changed since the conflict was found; first: syncline run {ground.job.word}"
-    return PathError(Reason.TARGET_CHANGED, found.paths[Side.LEFT], told)
+    return PathError(Reason.TARGET_CHANGED, path, told)

@@ -201,10 +201,10 @@ def _present(job: Job, store: Store, path: RelPath, world: World | None, spell: 
         conflict = recorded.conflict
         if conflict.rule is Rule.UNDONE:
             return _left_apart(job, store, recorded, path, spell)
-        if conflict.names:
-            return _Present(False, renamed.apart(job, conflict), ())
         keeps = policy.keeps(conflict.rule, writes_left=job.kind.writes_left)
         commands = tuple(f"syncline resolve {job.word} {spell(path)} --keep {keep}" for keep in keeps)
+        if conflict.names:
+            return _Present(False, renamed.apart(job, conflict), commands)
         if conflict.clash is None:
             return _Present(False, f"it is an open conflict ({conflict.rule.value}) and waits for you", commands)
         if path == conflict.clash:
@@ -232,7 +232,7 @@ def _present(job: Job, store: Store, path: RelPath, world: World | None, spell: 
 
 def _waiting(job: Job, store: Store, path: RelPath) -> list[Recorded]:
     """The open conflicts at a path, or where an undo left a folder above it apart as a whole."""
-    found = Conflicts(store).open_at(job.id, path)
+    found = [each for each in Conflicts(store).open_conflicts(job.id) if path in each.conflict.called]
     for above in names.ancestors(path)[:-1]:
         found += [
             each

@@ -48,7 +48,7 @@ def chosen(store: Store, job: str, trash: Iterable[tuple[str, str]], before: Sig
             if not found:
                 return None
             path = found[number % len(found)].conflict.path if number else RelPath("")
-            mine = [each for each in found if not path or path in (each.conflict.path, each.conflict.clash)]
+            mine = [each for each in found if not path or path in each.conflict.called]
             return Errand("resolve", keep, path, conflicts=tuple(mine))
         case ["put-back", int(number), str(to), *_]:
             kept = sorted(trash)
@@ -102,7 +102,8 @@ def given_up(errand: Errand, before: Sight) -> set[bytes]:
     """The contents of which a person said that they need not live on (though they go to the trash)."""
     if errand.verb != "resolve" or errand.how == resolving.Keep.BOTH:
         return set()
-    names = [name for each in errand.conflicts for name in (each.conflict.path, each.conflict.clash) if name]
+    apart = [each.conflict for each in errand.conflicts if not each.conflict.names]  # of a name nothing is given up
+    names = [name for conflict in apart for name in conflict.called]
     return {
         node.content
         for side in ("left", "right")
@@ -120,7 +121,7 @@ def as_asked(errand: Errand, before: Sight, after: Sight) -> set[bytes]:
         if len(found) > 1 or not found <= errand.contents:
             raise Broken("what was put back stands on both sides", f"{errand.path!r}: {found}")
         return {content for content in found if content}
-    names = [name for each in errand.conflicts for name in (each.conflict.path, each.conflict.clash) if name]
+    names = [name for each in errand.conflicts for name in each.conflict.called]
     plain = len(set(names)) == len(names)  # otherwise the settling of one is the ground of the next
     for recorded in errand.conflicts if plain and errand.how in ("left", "right") else ():
         if not any(before.key(recorded.conflict.path) in before.collisions(side) for side in ("left", "right")):
@@ -131,6 +132,8 @@ def as_asked(errand: Errand, before: Sight, after: Sight) -> set[bytes]:
 def _resolved(recorded: Recorded, keep: str, before: Sight, after: Sight) -> None:
     conflict = recorded.conflict
     path, clash, loser = conflict.path, conflict.clash, conflict.clash_from
+    if conflict.names:
+        path = conflict.names[0 if keep == "left" else 1]
     for side in ("left", "right"):
         if clash is None:
             wanted = _content(before, keep, path)
