@@ -262,12 +262,16 @@ DUE = [
     ("both", Retention(keep_for_s=400, keep_bytes=20), {"1", "2"}),
     ("by age the latest goes too", Retention(keep_for_s=0), {"1", "2", "3", "4"}),
 ]
+SET_BACK = [Heap("1", 100, 10), Heap("2", 50, 10), Heap("3", 3700, 10)]
 
 
 @pytest.mark.parametrize(("says", "retention", "gone"), DUE, ids=[row[0] for row in DUE])
 def test_which_runs_are_due(says: str, retention: Retention, gone: set[str]) -> None:
     assert due(HEAPS, retention) == gone
-    assert due(reversed(HEAPS), retention) == gone
+
+
+def test_the_latest_run_is_the_one_begun_last_whatever_its_clock_said() -> None:
+    assert due(SET_BACK, Retention(keep_bytes=20)) == {"1"}
 
 
 def test_a_restore_killed_at_any_step_loses_nothing(parent: Forks, quick: Path) -> None:

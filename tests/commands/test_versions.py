@@ -50,6 +50,28 @@ def test_versions_count_back_from_now(written: Pair) -> None:
     assert f"syncline trash restore {HERE} d/letter --run {rows[1]['run']} --to NEW_PATH" in text
 
 
+def test_they_follow_the_order_of_the_runs_whatever_the_clock_said(written: Pair) -> None:
+    before = listed(written, "d/letter")
+    with sqlite3.connect(written.state / "state.db") as state:
+        latest = "(SELECT max(key) FROM run)"
+        state.execute(f"UPDATE run SET started = '2001-01-01T00:00:00.000000Z' WHERE key = {latest}")
+        state.execute(f"UPDATE action SET at = '2001-01-01T00:00:01.000000Z' WHERE run = {latest}")
+    state.close()
+    rows = listed(written, "d/letter")
+    assert [row["where"] for row in rows] == [row["where"] for row in before]
+    assert written.call("history", "--json").document["runs"][0]["run"] == before[1]["run"]
+    assert written.call("trash", "restore", HERE, "d/letter", "--to", "last").code == 0
+    assert written.same()["last"] == "=three\nsame\n"
+
+
+@pytest.mark.parametrize(("id", "number"), [("20010101T000000Z-0001", 4), ("29990101T000000Z-0001", 1)])
+def test_those_of_a_run_that_is_not_known_stand_where_its_time_says(written: Pair, id: str, number: int) -> None:
+    disk.write(written.right, {f".syncline/trash/{id}/d/letter": "theirs\n"})
+    rows = listed(written, "d/letter")
+    assert len(rows) == 5
+    assert contents(rows)[number] == "theirs\n"
+
+
 def test_each_is_put_back_by_its_run(written: Pair) -> None:
     rows = listed(written, "d/letter")
     for row, content in zip(rows[1:], ("three", "two", "one"), strict=True):

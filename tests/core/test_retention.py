@@ -52,6 +52,8 @@ TABLE = [
         [1 * H, 2 * H, 25 * H, 26 * H, 49 * H],
         {1, 3, 4},
     ),
+    ("the newest is what was taken away last, whatever the clock said", Versions(keep=1), [2 * H, 1 * H], {1}),
+    ("of each day as well", Versions(thin=DAILY), [2 * H, 1 * H, 25 * H], {1}),
     ("a time to come counts as now", Versions(for_s=0, thin=((0.0, Span.ALL),)), [-5 * D, 0 * D, 1 * H], {2}),
 ]
 
@@ -81,13 +83,13 @@ def test_copies_of_one_version_count_once(says: str, keep: int, stamps: str, gon
 def test_a_day_is_one_of_the_calendar_where_the_person_is() -> None:
     zone = timezone(timedelta(hours=-8))
     now = datetime(2026, 11, 20, 12, 0, tzinfo=zone)
-    one, other = (Version(hour, datetime(2026, 11, 19, hour, 30, tzinfo=zone)) for hour in (1, 23))  # two days in UTC
-    assert thinned([one, other], Versions(thin=((9 * DAY_S, Span.DAILY),)), now) == {1}
+    one, other = (Version(-hour, datetime(2026, 11, 19, hour, 30, tzinfo=zone)) for hour in (1, 23))  # two days in UTC
+    assert thinned([one, other], Versions(thin=((9 * DAY_S, Span.DAILY),)), now) == {-1}
 
 
 def test_asking_often_wears_nothing_away() -> None:
     """Asked every five hours for months, the newest version and one of each past week are there in the end."""
-    made = [Version(number, NOW + number * 5 * H) for number in range(400)]
+    made = [Version(-number, NOW + number * 5 * H) for number in range(400)]
     left: list[Version] = []
     for hour in itertools.count(0, 5):
         now = NOW + hour * H

@@ -69,9 +69,9 @@ def test_an_action_is_begun_and_comes_to_an_end(journal, state):
     journal.begin(RUN, [(1, None, MAKE, None), (2, None, PUT, "new-2\udcff"), (3, RelPath("old"), TRASH, None)])
     begun = state.clock.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     assert journal.unfinished(JOB.id) == [
-        Step(RUN, 1, None, "begun", begun, MAKE),
-        Step(RUN, 2, None, "begun", begun, PUT, "new-2\udcff"),
-        Step(RUN, 3, RelPath("old"), "begun", begun, TRASH),
+        Step(RUN, 1, None, "begun", begun, MAKE, turn=1),
+        Step(RUN, 2, None, "begun", begun, PUT, "new-2\udcff", turn=1),
+        Step(RUN, 3, RelPath("old"), "begun", begun, TRASH, turn=1),
     ]
     journal.staged(RUN, [(2, "swap-2")])
     state.clock.go_on(seconds=1)
@@ -82,9 +82,9 @@ def test_an_action_is_begun_and_comes_to_an_end(journal, state):
     assert journal.unfinished(JOB.id) == []
     ended = state.clock.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     assert list(journal.actions(RUN)) == [
-        Step(RUN, 1, None, "done", ended, MAKE, result=Entry(Kind.DIRECTORY)),
-        Step(RUN, 2, None, "skipped", ended, PUT, "swap-2", problem=problem),
-        Step(RUN, 3, RelPath("old"), "done", ended, TRASH, trash=RelPath(".syncline/trash/r/old")),
+        Step(RUN, 1, None, "done", ended, MAKE, result=Entry(Kind.DIRECTORY), turn=1),
+        Step(RUN, 2, None, "skipped", ended, PUT, "swap-2", problem=problem, turn=1),
+        Step(RUN, 3, RelPath("old"), "done", ended, TRASH, trash=RelPath(".syncline/trash/r/old"), turn=1),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,13 +27,12 @@ class Retention:
     keep_bytes: int | None = None
 
 
-def due(heaps: Iterable[Heap], retention: Retention) -> set[str]:
-    """The runs whose trash may go.
+def due(oldest_first: Sequence[Heap], retention: Retention) -> set[str]:
+    """The runs whose trash may go, of runs in their order, whatever the clock said then.
 
     By age, all that is as old or older. By size, the oldest until no more is left than may be kept; what the latest
     run left stays, however much it is.
     """
-    oldest_first = sorted(heaps, key=lambda heap: (-heap.age_s, heap.run))
     if retention.keep_for_s is None and retention.keep_bytes is None:
         return {heap.run for heap in oldest_first}
     gone: set[str] = set()
@@ -75,9 +74,9 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One earlier version of a path: which one (of two of one moment the lower `key` is the newer), and when it stopped
-    being the present one, in the local zone. `stamp`: equal for copies of the same version, as an undo and its undo
-    leave them; None: like no other."""
+    """One earlier version of a path: which one (the lower `key` is the newer, whatever the clock said), and when it
+    stopped being the present one, in the local zone. `stamp`: equal for copies of the same version, as an undo and its
+    undo leave them; None: like no other."""
 
     key: int
     at: datetime
@@ -89,7 +88,7 @@ def thinned(versions: Iterable[Version], rule: Versions, now: datetime) -> set[i
 
     Spans are those of the calendar in the zone of `at`, so what stays does not depend on how often this is asked.
     """
-    newest_first = sorted(versions, key=lambda version: (version.at, -version.key), reverse=True)
+    newest_first = sorted(versions, key=lambda version: version.key)
     kept: list[Version] = []
     filled: set[tuple[Span, tuple[int, ...]]] = set()
     for version in newest_first:

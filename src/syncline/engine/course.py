@@ -111,7 +111,7 @@ def _carry_out(course: Course, run_id: str, looked: str | None) -> Iterator[Even
     outcome = Outcome.INTERRUPTED if interrupted else _outcome(plan, failures)
     finished = books.finish(course, opened, report, outcome, failures)
     check_stop(world)
-    kept = keep_up(job, world, outcome, looked)
+    kept = keep_up(job, world, outcome, looked, opened.run)
     yield replace(finished, notes=kept.notes, warnings=kept.warnings)
 
 

@@ -9,12 +9,13 @@ from syncline.jobs.kind import Job
 from syncline.store.db import Store
 from syncline.store.journal import DONE, Journal, Step
 
-Moment = tuple[str, str, int]
-"""When an action came to its state: stored time, run, number in the run."""
+Moment = tuple[int, int, str]
+"""When an action was done: turn of the run, number in the run, stored time. What was done later comes later, whatever
+the clock said."""
 
 
 def moment_of(step: Step) -> Moment:
-    return step.at, step.run, step.number
+    return step.turn, step.number, step.at
 
 
 def earlier_names(job: Job, store: Store, path: RelPath) -> list[tuple[RelPath, Moment | None]]:

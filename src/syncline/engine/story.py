@@ -123,7 +123,7 @@ def _events(job: Job, store: Store, path: RelPath, world: World | None) -> list[
                 known.add((step.run, step.number))
                 told.append((step.at, step.number, _step_row(job, store, step, name, world)))
         for recorded in Conflicts(store).of_path(job.id, name):
-            if (until is None or recorded.detected < until[0]) and recorded.id not in conflicts:
+            if (until is None or recorded.detected < until[2]) and recorded.id not in conflicts:
                 conflicts.add(recorded.id)
                 told += [(row["at"], 0, row) for row in _conflict_rows(job, recorded)]
     return [row for _, _, row in sorted(told, key=lambda each: each[:2])]

@@ -38,7 +38,7 @@ from syncline.fs.root import Root
 from syncline.jobs.kind import Job
 from syncline.store.jobs import Jobs
 from syncline.store.journal import Journal, Trashed
-from syncline.store.runs import LAST, Runs
+from syncline.store.runs import LAST, Run, Runs
 
 FOLDER_MODE = 0o755
 """The mode of a folder that is made to hold what is put back, where the trash does not have that folder."""
@@ -48,8 +48,8 @@ FOLDER_MODE = 0o755
 class Kept:
     """One file, link or empty folder in the trash: which root, where in it, which path it had, which run, when.
 
-    `moved` is what was moved to the trash as a whole: the thing itself, or a folder above it. `number` is that of the
-    action in its run, 0 where the journal does not know it.
+    `moved` is what was moved to the trash as a whole: the thing itself, or a folder above it. `turn` is that of the
+    run, or would be as far as its time tells; `number` that of the action in it, 0 where the journal does not know it.
     """
 
     side: Side
@@ -59,11 +59,12 @@ class Kept:
     at: str
     entry: Entry
     moved: RelPath
+    turn: int = 0
     number: int = 0
 
     @property
     def moment(self) -> Moment:
-        return self.at, self.run, self.number
+        return self.turn, self.number, self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,15 @@ def contents(job: Job, world: World, among: Collection[str] | None = None) -> li
     `among`: only what these runs put there. Raises: PathError, StateError.
     """
     found: list[Kept] = []
+    runs = Runs(world.store)
     for side in job.kind.written():
         for run in world.roots[side].names(TRASH):
             if among is not None and run not in among:
                 continue
-            known = Runs(world.store).by_id(run)
-            if known is None or known.job == job.id:
-                started = known.started if known is not None else _time_of(run)
-                found += _of_run(world.roots[side], side, run, started, Journal(world.store))
-    return sorted(found, key=lambda kept: (kept.at, kept.run, kept.place), reverse=True)
+            known = runs.by_id(run) or Run(run, job.id, "", "", _time_of(run), turn=runs.turn_at(_time_of(run)))
+            if known.job == job.id:
+                found += _of_run(world.roots[side], side, known, Journal(world.store))
+    return sorted(found, key=lambda kept: (*kept.moment, kept.run, kept.place), reverse=True)
 
 
 def of_path(job: Job, world: World, path: RelPath) -> list[tuple[RelPath, Kept]]:
@@ -175,11 +176,13 @@ def thin(
     now: datetime,
     *,
     among: Collection[str],
+    ending: str | None,
     stop: Callable[[], bool],
     spared: Collection[RelPath],
 ) -> list[Kept]:
     """Remove what the rule does not keep of what these runs left in the trash of locked roots, version by version; what
-    went. Folders that were empty are none of a file of the same name. Otherwise as `clear`.
+    went. What the run that is `ending` left counts and stays. Folders that were empty are none of a file of the same
+    name. Otherwise as `clear`.
 
     Raises: PathError, StateError.
     """
@@ -193,11 +196,12 @@ def thin(
             retention.Version(number, _moment(kept.at).astimezone(now.tzinfo), _stamp(kept.entry))
             for number, kept in enumerate(versions)
         ]
-        for number in sorted(retention.thinned(told, rule, now)):
+        due = sorted(retention.thinned(told, rule, now))
+        for each in (versions[number] for number in due if versions[number].run != ending):
             if stop():
                 return gone
-            _drop(world.roots[versions[number].side], versions[number].place)
-            gone.append(versions[number])
+            _drop(world.roots[each.side], each.place)
+            gone.append(each)
     return gone
 
 
@@ -241,7 +245,7 @@ def _wanted(job: Job, world: World, wish: Wish) -> list[Kept]:
         of = "" if wish.run is None else f" of run {wish.run}"
         told = f"{names.printable(wish.path)} is not in the trash{of}"
         raise UsageError(told, hint=f"what is there: syncline trash list {job.word}")
-    first = max(there, key=lambda kept: (kept.at, kept.run, kept.entry.mtime_ns, kept.side is Side.LEFT))
+    first = max(there, key=lambda kept: (kept.turn, kept.at, kept.run, kept.entry.mtime_ns, kept.side is Side.LEFT))
     of_run = [kept for kept in there if (kept.run, kept.side) == (first.run, first.side)]
     latest: dict[RelPath, Kept] = {}
     for kept in sorted(of_run, key=lambda kept: (kept.at, kept.place)):
@@ -317,52 +321,45 @@ def _taken(ground: Ground, path: RelPath) -> PathError:
     return PathError(Reason.TARGET_CHANGED, path, told)
 
 
-def _of_run(root: Root, side: Side, run: str, started: str, journal: Journal) -> Iterator[Kept]:
-    top = RelPath(f"{TRASH}/{run}")
-    origins = {each.place: each for each in journal.trashed(run) if each.side is side}
+def _of_run(root: Root, side: Side, run: Run, journal: Journal) -> Iterator[Kept]:
+    top = RelPath(f"{TRASH}/{run.id}")
+    origins = {each.place: each for each in journal.trashed(run.id) if each.side is side}
     stack = [top]
     while stack:
         above = stack.pop()
         inside = root.names(above)
         if not inside and above != top:
-            yield _kept(root, side, run, above, top, origins, started)
+            yield _kept(root, side, run, above, top, origins)
         for name in inside:
             place = RelPath(f"{above}/{name}")
             entry = root.entry(place)
             if entry is not None and entry.kind is Kind.DIRECTORY:
                 stack.append(place)
             elif entry is not None:
-                yield _kept(root, side, run, place, top, origins, started)
+                yield _kept(root, side, run, place, top, origins)
 
 
-def _kept(
-    root: Root,
-    side: Side,
-    run: str,
-    place: RelPath,
-    top: RelPath,
-    origins: Mapping[RelPath, Trashed],
-    started: str,
-) -> Kept:
+def _kept(root: Root, side: Side, run: Run, place: RelPath, top: RelPath, origins: Mapping[RelPath, Trashed]) -> Kept:
     entry = root.entry(place) or Entry(Kind.UNKNOWN)
     for above in (place, *names.ancestors(place)):
         if above in origins:
             moved = origins[above]
             path = RelPath(moved.path + place[len(above) :])
-            return Kept(side, place, path, run, moved.at, entry, above, moved.number)
-    return Kept(side, place, RelPath(place[len(top) + 1 :]), run, started, entry, place)
+            return Kept(side, place, path, run.id, moved.at, entry, above, run.turn, moved.number)
+    return Kept(side, place, RelPath(place[len(top) + 1 :]), run.id, run.started, entry, place, run.turn)
 
 
 def _heaps(kept: list[Kept], now: datetime) -> list[retention.Heap]:
-    """What each run left on one side."""
+    """What each run left on one side, the run begun first comes first; `kept` is latest first."""
     by_run: dict[str, list[Kept]] = {}
     for each in kept:
         by_run.setdefault(each.run, []).append(each)
+    oldest_first = reversed(by_run.items())
     return [
         retention.Heap(
             run, (now - max(_moment(each.at) for each in all)).total_seconds(), sum(e.entry.size for e in all)
         )
-        for run, all in by_run.items()
+        for run, all in oldest_first
     ]
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syncline.core import retention
@@ -43,11 +44,12 @@ class Upkeep:
     warnings: tuple[str, ...] = ()
 
 
-def keep_up(job: Job, world: World, outcome: Outcome, looked: str | None) -> Upkeep:
+def keep_up(job: Job, world: World, outcome: Outcome, looked: str | None, run: str | None = None) -> Upkeep:
     """Clear away what the settings of a job say is old. Its written roots are locked. Never raises.
 
-    `looked` is the stored time of the look before this run. Time counts only as far as that one told it, or as far as
-    the clock tells now where that is less: a clock that jumps ahead for one run makes nothing old.
+    `run` is the id of the run that is ending, None where it did nothing; `looked` is the stored time of the look
+    before this one. Time counts only as far as that one told it, or as far as the clock tells now where that is less: a
+    clock that jumps ahead for one run makes nothing old.
     """
     if outcome not in ENDED_WELL or looked is None:
         return Upkeep()
@@ -56,7 +58,7 @@ def keep_up(job: Job, world: World, outcome: Outcome, looked: str | None) -> Upk
     news = outcome is not Outcome.IN_SYNC or world.now().astimezone(UTC).date() > before.date()
     notes: list[str] = []
     warnings: list[str] = []
-    steps = [_clear_trash] if job.settings.versions is None else [_thin_versions] if news else []
+    steps = [_clear_trash] if job.settings.versions is None else [partial(_thin_versions, run=run)] if news else []
     steps += [_clear_excess] if news and job.settings.trash_max_total is not None else []
     for clear in (*steps, _clear_history):
         try:
@@ -88,8 +90,8 @@ def _clear_trash(job: Job, world: World, present: datetime) -> list[str]:
     return _told(gone, f"that lay there for {duration_text(keep_for_s)}")
 
 
-def _thin_versions(job: Job, world: World, present: datetime) -> list[str]:
-    """Of each path, the earlier versions that `versions` does not keep."""
+def _thin_versions(job: Job, world: World, present: datetime, run: str | None) -> list[str]:
+    """Of each path, the earlier versions that `versions` does not keep; none that this run took away."""
     rule = job.settings.versions
     runs = [run.id for run in _clearable(job, world)] if rule is not None else []
     if rule is None or not runs:
@@ -98,7 +100,7 @@ def _thin_versions(job: Job, world: World, present: datetime) -> list[str]:
 
     local = present.astimezone(world.now().tzinfo)
     stop, spared = _patience(world), _spared(job, world)
-    gone = trash.thin(job, world, rule, local, among=runs, stop=stop, spared=spared)
+    gone = trash.thin(job, world, rule, local, among=runs, ending=run, stop=stop, spared=spared)
     return _told(gone, "which 'versions' does not keep")
 
 

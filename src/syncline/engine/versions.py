@@ -21,6 +21,7 @@ from syncline.jobs.kind import Job
 from syncline.store.conflicts import Conflicts
 from syncline.store.db import stored_time
 from syncline.store.journal import Journal
+from syncline.store.runs import Runs
 
 LARGEST_BYTES = 2_000_000
 """What is larger is not compared line by line: that takes minutes and nobody reads it."""
@@ -71,7 +72,13 @@ def versions(job: Job, world: World, path: RelPath) -> list[Version]:
         for why in [whys.get((kept.run, kept.number), "unknown")]
     ]
     earlier += _clashes(job, world, path)
-    earlier.sort(key=lambda version: (version.at or "", version.run or "", version.place.path), reverse=True)
+    runs = Runs(world.store)
+
+    def order(version: Version) -> tuple[int, str, str, str]:
+        run, at = runs.by_id(version.run or ""), version.at or ""
+        return runs.turn_at(at) if run is None else run.turn, at, version.run or "", version.place.path
+
+    earlier.sort(key=order, reverse=True)
     return found + [replace(each, number=number) for number, each in enumerate(earlier, 1)]
 
 
@@ -132,7 +139,7 @@ def _clashes(job: Job, world: World, path: RelPath) -> Iterable[Version]:
     for name, until in earlier_names(job, world.store, path):
         for recorded in Conflicts(world.store).of_path(job.id, name):
             clash, side = recorded.conflict.clash, recorded.conflict.clash_from or Side.RIGHT
-            if clash is None or clash == name or not recorded.open or (until and recorded.detected >= until[0]):
+            if clash is None or clash == name or not recorded.open or (until and recorded.detected >= until[2]):
                 continue
             entry = world.roots[side].entry(clash)
             if entry is not None and entry.kind in (Kind.FILE, Kind.LINK):

@@ -28,7 +28,7 @@ _DONE = "UPDATE action SET state = 'done', at = ?, result = ?, trash = ? WHERE r
 _FAILED = "UPDATE action SET state = ?, at = ?, problem = ? WHERE run = ? AND number = ?"
 
 _STEPS = """
-    SELECT run.id, number, grp, state, at, action, staged, trash, result, problem, sum
+    SELECT run.id, number, grp, state, at, action, staged, trash, result, problem, sum, run.key
     FROM action JOIN run ON run.key = action.run
 """
 
@@ -38,7 +38,7 @@ class Step:
     """One action of a run as the journal has it.
 
     `staged` is the name under `.syncline/staging`, `trash` the path to which what stood there went, `result` the entry
-    that stands there now, `at` the time at which it came to its state.
+    that stands there now, `at` the time at which it came to its state, `turn` that of the run (`syncline.store.runs`).
     """
 
     run: str
@@ -51,6 +51,7 @@ class Step:
     trash: RelPath | None = None
     result: Entry | None = None
     problem: Problem | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Journal:
     def unfinished(self, job: str) -> list[Step]:
         """The actions of a job that were begun and neither done nor given up, in their order."""
         rows = self._store.all(
-            _STEPS + "WHERE run.job = ? AND state = 'begun' ORDER BY started, action.run, number",
+            _STEPS + "WHERE run.job = ? AND state = 'begun' ORDER BY action.run, number",
             (key_of(self._store, job),),
         )
         return [self._step(row) for row in rows]
@@ -142,7 +143,7 @@ class Journal:
         return {str(name): int(number) for name, number in rows}
 
     def of_path(self, job: str, path: RelPath) -> list[Step]:
-        """What was ever done to a path, on either side, or to a directory above it, in order of time."""
+        """What was ever done to a path, on either side, or to a directory above it, in the order it was done."""
         key = key_of(self._store, job)
         found: dict[tuple[str, int], Step] = {}
         for each in (path, *[above for above in ancestors(path) if above]):
@@ -153,7 +154,7 @@ class Journal:
             )
             for step in map(self._step, rows):
                 found[step.run, step.number] = step
-        return sorted(found.values(), key=lambda step: (step.at, step.run, step.number))
+        return sorted(found.values(), key=lambda step: (step.turn, step.number))
 
     def _step(self, row: tuple[Any, ...]) -> Step:
         try:
@@ -181,7 +182,7 @@ def _begun(
 
 
 def _step(row: tuple[Any, ...]) -> Step:
-    run, number, group, state, at, action, staged, trash, result, problem, sum = row
+    run, number, group, state, at, action, staged, trash, result, problem, sum, turn = row
     if zlib.crc32(action.encode("utf-8", "surrogateescape")) != sum:
         raise wire.Unreadable("its checksum does not fit")
     return Step(
@@ -195,6 +196,7 @@ def _step(row: tuple[Any, ...]) -> Step:
         _path(trash),
         None if result is None else wire.decode(Entry, result),
         None if problem is None else wire.decode(Problem, problem),
+        turn,
     )
 
 

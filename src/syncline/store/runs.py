@@ -23,11 +23,12 @@ LAST = "last"
 """What a person says for the latest run."""
 
 _RUNS = """
-    SELECT run.id, job.id, plan, run.kind, started, seconds, outcome, note, summary, roots, document
+    SELECT run.id, job.id, plan, run.kind, started, seconds, outcome, note, summary, roots, document, run.key
     FROM run JOIN job ON job.key = run.job
 """
 
 _ANY_BEFORE = "SELECT 1 FROM run WHERE job = ? AND started < ? AND outcome IS NOT NULL LIMIT 1"
+_TURN_AT = "SELECT coalesce((SELECT min(key) FROM run WHERE started > ?), (SELECT max(key) + 1 FROM run), 1)"
 _FORGET = """
     DELETE FROM run WHERE job = ? AND started < ? AND outcome IS NOT NULL AND id NOT IN (SELECT value FROM json_each(?))
 """
@@ -42,6 +43,7 @@ class Run:
     """One run. `outcome` and `seconds` are None while it runs, and for ever if it was killed and not yet recovered.
 
     `roots` are the paths of its roots as they were then; `document` holds conflicts, problems and objections as shown.
+    `turn` is higher for what was begun later, whatever the clock said.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Run:
     summary: Mapping[str, Json] | None = None
     roots: Mapping[str, Json] | None = None
     document: Mapping[str, Json] | None = None
+    turn: int = 0
 
     @property
     def undoes(self) -> str | None:
@@ -81,11 +84,11 @@ class Runs:
         """A run begins now. `kind` is `run`, `resolve`, `restore`, `recover` or `undo`, which says what it `undoes`."""
         document = {} if undoes is None else {UNDOES: undoes}
         started = self._store.now()
-        self._store.do(
+        made = self._store.do(
             "INSERT INTO run (id, job, plan, kind, started, roots, document) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (id, key_of(self._store, job), plan, kind, started, to_json(roots), to_json(document)),
         )
-        return Run(id, job, plan, kind, started, roots=roots, document=document)
+        return Run(id, job, plan, kind, started, roots=roots, document=document, turn=made.lastrowid or 0)
 
     def finish(
         self,
@@ -104,14 +107,14 @@ class Runs:
 
     def unfinished(self, job: str) -> list[Run]:
         """The runs of a job that have not ended, the oldest first: one that goes on, or what a crash left."""
-        where = "WHERE run.job = ? AND outcome IS NULL ORDER BY started, run.key"
+        where = "WHERE run.job = ? AND outcome IS NULL ORDER BY run.key"
         return self._store.decoded(_run, self._store.all(_RUNS + where, (key_of(self._store, job),)))
 
     def history(self, job: str | None = None, limit: int | None = None) -> list[Run]:
         """Past runs of a job, or of all, the latest first."""
         where, values = ("", ()) if job is None else ("WHERE run.job = ?", (key_of(self._store, job),))
         most = -1 if limit is None else limit
-        rows = self._store.all(f"{_RUNS} {where} ORDER BY started DESC, run.key DESC LIMIT ?", (*values, most))
+        rows = self._store.all(f"{_RUNS} {where} ORDER BY run.key DESC LIMIT ?", (*values, most))
         return self._store.decoded(_run, rows)
 
     def find(self, said: str, job: str | None = None) -> Run:
@@ -144,6 +147,11 @@ class Runs:
         row = self._store.first(_RUNS + "WHERE run.id = ?", (id,))
         return None if row is None else self._store.decoded(_run, [row])[0]
 
+    def turn_at(self, time: str) -> int:
+        """The turn by which what is known by its stored time alone comes before all that was begun later."""
+        row = self._store.first(_TURN_AT, (time,))
+        return int(row[0]) if row is not None else 0
+
     def any_before(self, job: str, started: str) -> bool:
         """Whether a run of a job began before a stored time and has ended."""
         values = (key_of(self._store, job), started)
@@ -163,7 +171,7 @@ class Runs:
 
     def undos(self, job: str) -> list[Run]:
         """The runs of a job that took another one back, the latest first."""
-        where = "WHERE run.job = ? AND run.kind = 'undo' ORDER BY started DESC, run.key DESC"
+        where = "WHERE run.job = ? AND run.kind = 'undo' ORDER BY run.key DESC"
         return self._store.decoded(_run, self._store.all(_RUNS + where, (key_of(self._store, job),)))
 
     def _beginning_with(self, said: str, job: str | None) -> list[Run]:
@@ -182,7 +190,7 @@ def run_id(now: datetime, random: str) -> str:
 
 
 def _run(row: tuple[Any, ...]) -> Run:
-    id, job, plan, kind, started, seconds, outcome, note, summary, roots, document = row
+    id, job, plan, kind, started, seconds, outcome, note, summary, roots, document, turn = row
     return Run(
         id,
         job,
@@ -195,4 +203,5 @@ def _run(row: tuple[Any, ...]) -> Run:
         json.loads(summary),
         json.loads(roots),
         json.loads(document),
+        turn,
     )
