@@ -140,11 +140,13 @@ def _garble(path: str, how: str, number: int) -> None:
 
 def sync(world: World, how: dict[str, Any]) -> Ran:
     """Let the engine run, with what befalls it, and look at what it did."""
-    gentle, apart = world.gentle, left_apart(world)
+    gentle, apart, cut_off = world.gentle, left_apart(world), _cut_off(world)
     before, ran, gate, after = _watched(world, how, RUN)
     if not EDITS & how.keys() and not world.meddled:
         oracle.left_alone(apart, before, after)
     _remember_last(world, ran, how, before, after)
+    if world.last is not None:
+        world.last = replace(world.last, names=world.last.names - cut_off)
     if world.dated and ran.plan is not None and not ran.plan.first:
         raise Broken("an old copy of the state is not believed", repr(ran.plan.notes))
     world.dated = world.dated and ran.plan is None
@@ -163,6 +165,14 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
             world.begun |= oracle.places(ran.plan.actions)
         world.unknown = world.unknown or ran.plan is None
     return ran
+
+
+def _cut_off(world: World) -> set[tuple[str, str]]:
+    """The places of what a run that was cut off had begun: the next run finishes it, and it is not that one's own."""
+    begun = asked(world, "SELECT action FROM action WHERE state = 'begun'")
+    with suppress(wire.Unreadable):
+        return oracle.places([wire.decode_action(action) for (action,) in begun])
+    return set()
 
 
 def _remember_last(world: World, ran: Ran, how: dict[str, Any], before: Sight, after: Sight) -> None:

@@ -148,7 +148,8 @@ def reported(world: World) -> list[str]:
     with reading(world) as store:
         for (identity,) in store.all("SELECT id FROM job"):
             open_conflicts = Conflicts(store).open_conflicts(identity)
-            found += [str(known.conflict.path) for known in open_conflicts if known.conflict.kept is None]
+            waiting = (known.conflict for known in open_conflicts if known.conflict.kept is None)
+            found += [str(path) for conflict in waiting for path in conflict.called]
     return found
 
 
