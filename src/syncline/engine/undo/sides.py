@@ -107,7 +107,9 @@ class Sides:
         if not found.was_directory and self.ground.as_remembered(found):
             return None  # told without reading it
         thens = {side: Then(found.entries[side], found.place(side)) for side in SIDES}
-        deep = any(self._moved(found.place(side)) for side in SIDES) or self._half_back(path)
+        deep = self._half_back(path) or any(
+            self._moved(found.place(side)) or self._unforeseen(found.place(side), thens[side]) for side in SIDES
+        )
         same = self._same(thens) and (path in self.found or self._is_over(self.known[path], found))
         if same and (not deep or self._same_within(thens, found, self._standing)):
             return None
@@ -119,6 +121,11 @@ class Sides:
         entry = found.entries[Side.LEFT]
         folder = entry is not None and entry.kind is Kind.DIRECTORY
         return not folder or not known.conflict.whole or known.run == self.run
+
+    def _unforeseen(self, place: Place, now: Then) -> bool:
+        """Whether something stands where the undo was to leave nothing."""
+        then = self._at(place)
+        return now.entry is not None and then is not None and then.entry is None
 
     def _half_back(self, path: RelPath) -> bool:
         """Whether something stays at or below a folder that was left apart as a whole: then both sides having it does
