@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from unicodedata import normalize
@@ -388,14 +388,20 @@ def waiting_above(apart: Iterable[str], after: Sight) -> list[str]:
 
 def taken_back(was: Sight, now: Sight, changed: Iterable[tuple[str, str]], reasons: Iterable[str]) -> None:
     """What a run changed is as before it, or a reason is told for it or for the folder above it. Time and mode of a
-    file that had another name besides may be those that were set there."""
+    file that had another name besides may be those that were set there; and a name need not be spelled as before where
+    the run itself spelled it otherwise."""
     told = tuple(map(now.key, reasons))
+    spelled = defaultdict[tuple[str, str], set[str]](set)
+    for side, path in changed:
+        spelled[side, now.key(path)].add(path.rpartition("/")[2])
     linked = {side: _linked(was.tree(side)) for side in ("left", "right")}
-    for side, path in {(side, now.key(path)) for side, path in changed}:
+    for side, path in spelled:
         before, after = (_at_and_below(sight.tree(side), path) for sight in (was, now))
         for name in before.keys() | after.keys():
             here, there = before.get(name), after.get(name)
             if here and there and name in linked[side] and (here.kind, here.content) == (there.kind, there.content):
+                continue
+            if here and same_node(here, there) and here.spelled not in spelled.get((side, name), {here.spelled}):
                 continue
             if not _same_and_spelled(here, there) and not any(_related(name, each) for each in told):
                 shown = f"{_shown(there)}, not {_shown(here)}"

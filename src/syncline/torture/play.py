@@ -289,7 +289,7 @@ def _watched(world: World, how: dict[str, Any], order: Order) -> tuple[Sight, Ra
     if world.users.leapt:
         must -= before.trashed() - before.live("left") - before.live("right") - before.parked()
     oracle.nothing_lost(must - ledger.lately, after, ledger)
-    ledger.lately = (ledger.lately | meanwhile) & after.parked()  # a copy of what a user removed may still go
+    ledger.lately = meanwhile & before.parked() & after.parked()  # copies of what a user removed since may still go
     oracle.nothing_torn(after, ledger)
     if ran.plan is not None and not world.meddled:
         _journalled(world, ran)
