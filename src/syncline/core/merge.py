@@ -156,7 +156,8 @@ def _directory(draft: Draft, trees: Trees, at: Triple) -> Fate:
         if at.held and name.key in at.held:
             merged.holds[name.key] = Unagreed(spelling(name), Hold.WAITING, at.held[name.key])
             _count_files(merged, name.left, name.right)
-            fate = max(fate, Fate.FROZEN)
+            # what was moved here keeps the directory alive, though it could not be carried
+            fate = max(fate, Fate.LIVES if at.held[name.key] is None else Fate.FROZEN)
             continue
         found = _hold_collision(draft, merged, name, collided) if collided else _name(draft, trees, merged, name)
         if found > fate:
@@ -169,7 +170,7 @@ def _name(draft: Draft, trees: Trees, merged: Merged, name: Name) -> Fate:
     if (left is not None and ignored(name.left_path, left.kind is Kind.DIRECTORY)) or (
         right is not None and ignored(name.right_path, right.kind is Kind.DIRECTORY)
     ):
-        return draft.disown(merged, name, Hold.IGNORED)
+        return _hold_ignored(draft, merged, name)
     _count_files(merged, left, right)
     left_kind, right_kind = left and left.kind, right and right.kind
     if left_kind in _UNTOUCHABLE or right_kind in _UNTOUCHABLE:
@@ -178,7 +179,7 @@ def _name(draft: Draft, trees: Trees, merged: Merged, name: Name) -> Fate:
         return _hold_unmounted(draft, merged, name)
     try:
         apart = undone.apart(draft, trees, name)
-        if apart is not None and (apart.whole or left_kind is not right_kind):
+        if apart is not None and (apart.whole or not left_kind is right_kind is Kind.DIRECTORY):
             return undone.hold(draft, merged, name, apart)
         if draft.rules.rotten or draft.rules.reread:
             fate = rot.settle(draft, merged, name)
@@ -326,6 +327,8 @@ def _replace_directory(draft: Draft, trees: Trees, merged: Merged, name: Name, s
         draft.wanted.needs.update(trial.wanted.needs)
         draft.wanted.problems += trial.wanted.problems
         draft.wanted.conflicts += [conflict for conflict in trial.wanted.conflicts if conflict.kept is None]
+        detail = "something else has its name on the other side; both stay until what is held in it is settled"
+        draft.problem(name, side, Reason.PARTLY_KEPT, detail)
     elif draft.rules.extras is None:
         return _directory_keeps_name(draft, trees, merged, name, side, below)
     else:
@@ -402,6 +405,20 @@ def _want_directory(draft: Draft, name: Name, side: Side, reason: Because, clash
         draft.put(name, side, wanted, reason)
     else:
         draft.put(name, side, wanted, reason, names.join(name.at.path(side.other), clash), name.left_path)
+
+
+def _hold_ignored(draft: Draft, merged: Merged, name: Name) -> Fate:
+    """What is out of scope is left alone; what is in scope and has its name on the other side must be, and is told of:
+    a pattern may mean directories alone, or another spelling of what is one name to a side."""
+    there = {side: entry for side in SIDES if (entry := name.entry(side)) is not None}
+    scope = [side for side in there if not draft.rules.ignored(name.path(side), there[side].kind is Kind.DIRECTORY)]
+    if not scope:
+        return draft.disown(merged, name, Hold.IGNORED)
+    side = scope[0]
+    _count_files(merged, *(name.entry(each) if each is side else None for each in SIDES))
+    shown = names.printable(names.basename(name.path(side.other)))
+    draft.problem(name, side, Reason.NAME_COLLISION, f"{shown!r} on the other side, which is ignored, has this name")
+    return draft.hold(merged, name, Hold.WAITING)
 
 
 def _hold_untouchable(draft: Draft, merged: Merged, name: Name) -> Fate:

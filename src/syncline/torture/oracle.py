@@ -14,6 +14,7 @@ from syncline.core.model import (
     Guard,
     Kind,
     Outcome,
+    Place,
     Plan,
     Problem,
     Reason,
@@ -453,14 +454,22 @@ def in_step(after: Sight, excused: Iterable[str], *, quick: bool, bare: bool = F
 
 
 def held_rightly(after: Sight, told: Iterable[Problem], rules: Mapping[str, NameRules]) -> None:
-    """A name that is held as one of several has others beside it; one that is told to be impossible, is so there."""
+    """A name that is held as one of several has others beside it, or something else on the other side; one that is told
+    to be impossible, is so there."""
     for problem in told:
-        side, path, there = problem.place.side.value, problem.place.path, rules.get(problem.place.side.other.value)
-        wrong = problem.reason is Reason.NAME_COLLISION and after.key(path) not in after.collisions(side)
+        path, there = problem.place.path, rules.get(problem.place.side.other.value)
+        wrong = problem.reason is Reason.NAME_COLLISION and not _collides(after, problem.place)
         if problem.reason is Reason.IMPOSSIBLE_NAME and there is not None:
             wrong = not any(impossible(name, there) for name in path.split("/"))
         if wrong:
             raise Broken("a name is held for a reason", f"{problem}")
+
+
+def _collides(after: Sight, place: Place) -> bool:
+    path, side = after.key(place.path), place.side
+    here, there = (after.tree(each.value).get(path, _NOTHING) for each in (side, side.other))
+    alike = (here.kind, here.spelled) == (there.kind, there.spelled)
+    return path in after.collisions(side.value) or (there is not _NOTHING and not alike)
 
 
 def _bare(path: str, left: Tree, right: Tree) -> bool:
