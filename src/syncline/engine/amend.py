@@ -6,6 +6,7 @@ was remembered: the next run sees that the disk differs, and compares it anew.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -40,8 +41,11 @@ def _amend_row(ground: Ground, row: Row, several: list[Found], results: Results,
         return  # its checksum makes both sides new in the next run
     base = remembered(row, ground.fold)
     spelled = {side: {ground.fold(name): name for name in looks[side]} for side in SIDES}
+    crowded = {key for look in looks.values() for key, times in Counter(map(ground.fold, look)).items() if times > 1}
     agreed, unagreed, settled = dict(base.agreed), dict(base.unagreed), []
     for found in several:
+        if found.key in crowded:
+            continue  # one of several names that are held: all of them are compared anew
         left, right = (results.entries.get(found.place(side), found.entries[side]) for side in SIDES)
         fact = _fact(ground, found, left, right, results, now_ns)
         if fact is None and not (left is None and right is None):
