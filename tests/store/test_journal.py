@@ -22,6 +22,7 @@ from syncline.core.model import (
     PutFile,
     Reason,
     RelPath,
+    Remove,
     Rename,
     Rule,
     Side,
@@ -116,6 +117,14 @@ def test_an_unknown_run_has_no_journal(journal):
 def test_what_happened_to_a_path_is_found(journal, path, numbers):
     journal.begin(RUN, [(number, None, each, None) for number, each in enumerate((MAKE, PUT, TRASH, RENAME), start=1)])
     assert [step.number for step in journal.of_path(JOB.id, RelPath(path))] == numbers
+
+
+@pytest.mark.parametrize(
+    ("kinds", "numbers"), [((), [1, 2, 3, 4]), ((Rename,), [4]), ((MakeDirectory, Trash), [1, 3]), ((Remove,), [])]
+)
+def test_the_actions_of_some_kinds(journal, kinds, numbers):
+    journal.begin(RUN, [(number, None, each, None) for number, each in enumerate((MAKE, PUT, TRASH, RENAME), start=1)])
+    assert [step.number for step in journal.actions(RUN, *kinds)] == numbers
 
 
 def test_an_action_that_is_not_what_was_written_is_never_acted_on(state, store, journal):

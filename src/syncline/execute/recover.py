@@ -100,7 +100,7 @@ def close_again(roots: Mapping[Side, Root], journal: Journal, run: str) -> None:
     """
     renames: list[Rename] = []
     changed: list[tuple[SetProperties, int]] = []
-    for step in journal.actions(run):
+    for step in journal.actions(run, Rename, SetProperties):
         if step.state == DONE and isinstance(step.action, Rename):
             renames.append(step.action)
         elif step.state == DONE and isinstance(step.action, SetProperties):

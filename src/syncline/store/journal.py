@@ -27,6 +27,9 @@ _BEGIN = """
 _DONE = "UPDATE action SET state = 'done', at = ?, result = ?, trash = ? WHERE run = ? AND number = ?"
 _FAILED = "UPDATE action SET state = ?, at = ?, problem = ? WHERE run = ? AND number = ?"
 
+_KIND = "substr(action, 3, instr(substr(action, 3), '\"') - 1)"
+"""What a stored action is called (`syncline.core.wire`): told without reading the rest of it."""
+
 _STEPS = """
     SELECT run.id, number, grp, state, at, action, staged, trash, result, problem, sum, run.key
     FROM action JOIN run ON run.key = action.run
@@ -114,10 +117,12 @@ class Journal:
         )
         return [self._step(row) for row in rows]
 
-    def actions(self, run: str) -> Iterator[Step]:
-        """The actions of a run in their order, one at a time. Must be used up before the next write."""
-        rows = self._store.each(_STEPS + "WHERE action.run = ? ORDER BY number", (self._key(run),))
-        return map(self._step, rows)
+    def actions(self, run: str, *kinds: type[Action]) -> Iterator[Step]:
+        """The actions of a run, all or those of some kinds, in their order, one at a time. Must be used up before the
+        next write."""
+        among = f"AND {_KIND} IN ({', '.join('?' * len(kinds))}) " if kinds else ""
+        given = (self._key(run), *(wire.tag(kind) for kind in kinds))
+        return map(self._step, self._store.each(f"{_STEPS} WHERE action.run = ? {among}ORDER BY number", given))
 
     def trashed(self, run: str) -> list[Trashed]:
         """What a run moved to the trash: of a rename, what stood at its target."""
@@ -134,7 +139,7 @@ class Journal:
     def counted(self, job: str, since: str) -> dict[str, int]:
         """How many actions of a job were done since a stored time, by what the stored action is called."""
         rows = self._store.all(
-            "SELECT substr(action, 3, instr(substr(action, 3), '\"') - 1), count(*) FROM action "
+            f"SELECT {_KIND}, count(*) FROM action "  # noqa: S608
             "WHERE run IN (SELECT key FROM run WHERE job = ?1 AND (seconds IS NULL OR "
             "julianday(started) + seconds / 86400.0 >= julianday(?2) - 0.0001)) AND state = 'done' AND at >= ?2 "
             "GROUP BY 1 ORDER BY 1",
