@@ -229,8 +229,25 @@ def errand(world: World, op: Op, how: dict[str, Any]) -> None:
     if ran.crashed or unfinished or (ran.plan is not None and not ran.good):
         actions = ran.plan.actions if ran.plan is not None else ()
         world.begun |= oracle.places(actions) | oracle.inside(actions, before)
+        if unfinished and told.verb == "undo":
+            world.begun |= _taken_back(world, told.how, before)
         world.unknown = world.unknown or ran.plan is None
         world.whole = False
+
+
+def _taken_back(world: World, run: str, before: Sight) -> set[tuple[str, str]]:
+    """Every name that a run changed, with all that it took away: whoever goes on with its undo may find a name as the
+    run left it that was otherwise when the undo was shown."""
+    known = asked(world, "SELECT run.id, action.action FROM action JOIN run ON run.key = action.run")
+    trash, changed = f"{PRIVATE}/trash/{run}/", set[tuple[str, str]]()
+    with suppress(wire.Unreadable):
+        changed = oracle.places(wire.decode_action(action) for each, action in known if each == run)
+    return changed | {
+        (side, where.removeprefix(trash))
+        for side, whole in (("left", before.left), ("right", before.right))
+        for where in whole
+        if where.startswith(trash)
+    }
 
 
 def _put_back(world: World, told: Errand, ran: Ran, before: Sight, after: Sight) -> None:
