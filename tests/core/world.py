@@ -40,7 +40,7 @@ from syncline.core.model import (
     Unagreed,
 )
 from syncline.core.policy import Rules
-from syncline.core.steady import tell_apart
+from syncline.core.steady import meet, tell_apart
 from syncline.core.trees import Merged, Triple, Wanted
 from syncline.core.trees import count as counted_in
 from tests.core.trees import ROOT, SECOND_NS, START_NS, Node, Tree, parse, tree
@@ -314,7 +314,8 @@ class World:
         for key in left.keys() | right.keys():
             if key in unseen:
                 assert key not in directory.contents, f"{key} was decided although it is as it was"
-                agreed[key] = steady[key]
+                one, two = (listings[Side.LEFT] or {})[left[key]], (listings[Side.RIGHT] or {})[right[key]]
+                agreed[key] = steady.get(key) or Agreed(left[key], right[key], one, two, unverified=True)
                 continue
             if key in directory.holds:
                 assert key not in directory.contents, f"{key} is agreed and held"
@@ -395,7 +396,21 @@ class Observed:
         whole = Triple(
             left_path, right_path, None if row is None else 1, row.base if row else BaseDirectory(), left, right
         )
-        return self._without_steady(whole, row) if row is not None and self.world.trusting else whole
+        if row is None:
+            return self._without_equal(whole)
+        return self._without_steady(whole, row) if self.world.trusting else whole
+
+    def _without_equal(self, whole: Triple) -> Triple:
+        """A directory that meets its like for the first time as the engine shows it: of what is taken for equal unread,
+        nothing is told."""
+        rules, left, right = self.world.rules, whole.left, whole.right
+        first = self.world.trusting and rules.quick and not self.world.rows
+        if not first or rules.reread or not isinstance(left, Mapping) or not isinstance(right, Mapping):
+            return whole
+        paths = whole.left_path, whole.right_path
+        *shown, steady = meet(listing.pack(left), listing.pack(right), paths, rules, rules.fold())
+        on_left, on_right = map(listing.Packed, shown)
+        return replace(whole, left=on_left, right=on_right, steady=steady)
 
     def _without_steady(self, whole: Triple, row: Row) -> Triple:
         """A directory as the engine shows it: of what is the same on both sides, nothing is told."""

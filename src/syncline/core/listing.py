@@ -22,6 +22,9 @@ _COUNT = struct.Struct("<I")
 _AGREED, _UNVERIFIED, _RACY_LEFT, _RACY_RIGHT, _RESPELLED, _CONTENT = 1, 2, 4, 8, 16, 32
 _SETTLED, _UNSETTLED = _AGREED, _RACY_LEFT | _RACY_RIGHT | _RESPELLED
 
+UNREAD = _FLAGS.pack(_AGREED | _UNVERIFIED)
+"""What a beside notes of a name that was taken for equal by size and time, on both sides under one spelling."""
+
 BLAKE3, SHA256 = 1, 2
 """First byte of a file's content: the algorithm of the digest behind it."""
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 RECORD = struct.Struct("<BHQqqQH")
 """kind, mode, size, mtime_ns, ctime_ns, inode, length of what follows: the name, behind what else is kept."""
 
+_OWN = slice(struct.calcsize("<BHQq"), struct.calcsize("<BHQqqQ"))
+
 OWNED = 0x80
 """Added to the kind where an owner stands before the name."""
 
@@ -54,6 +56,11 @@ LARGEST = (1 << 63) - 1
 def same(blob: bytes | None, payload: bytes) -> bool:
     """Whether a stored blob holds exactly this payload."""
     return blob is not None and len(blob) == len(payload) + CHECKSUM_BYTES and blob.startswith(payload)
+
+
+def alike(one: bytes, other: bytes) -> bool:
+    """Whether two records differ in nothing but what every disk gives by itself: status time and inode."""
+    return one[: _OWN.start] == other[: _OWN.start] and one[_OWN.stop :] == other[_OWN.stop :]
 
 
 def kinds(payload: bytes) -> Iterator[tuple[str, int]]:

@@ -1,4 +1,5 @@
-"""The files of a directory that are on both sides as they were when both agreed.
+"""The files of a directory that are on both sides as they were when both agreed, or that meet for the first time and
+may be taken for equal unread.
 
 Of a directory that differs, most names do not. They are told apart by the bytes of their records, without unpacking
 one: a merge never sees them, and they stay remembered as they are.
@@ -7,30 +8,34 @@ one: a merge never sees them, and they stay remembered as they are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from syncline.core import listing
-from syncline.core.model import BaseDirectory, Listing, Side
-from syncline.core.record import CHECKSUM_BYTES, FILE, PLAIN, RECORD, split
+from syncline.core import listing, names
+from syncline.core.model import SIDES, BaseDirectory, Listing, RelPath, Side
+from syncline.core.policy import Rules
+from syncline.core.record import CHECKSUM_BYTES, FILE, PLAIN, RECORD, alike, split
 
 
 @dataclass(frozen=True, slots=True)
 class Steady:
     """What a directory shows besides the names that are looked at. `left`, `right`: the packed listings as seen, None
-    where they are as remembered; `was`: left, right and beside as they are stored; `apart`: every name that is not
-    steady; `files`: how many are."""
+    where they are as remembered; `was`: left, right and beside as they are stored, None where nothing is remembered;
+    `apart`: every name that is not steady; `files`: how many are."""
 
     left: bytes | None
     right: bytes | None
-    was: tuple[bytes, bytes, bytes]
+    was: tuple[bytes, bytes, bytes] | None
     apart: frozenset[str]
     files: int
 
     def payload(self, side: Side) -> bytes:
         """The whole packed listing of a side."""
-        seen, before = (self.left, self.was[0]) if side is Side.LEFT else (self.right, self.was[1])
-        return _payload(before) if seen is None else seen
+        seen = self.left if side is Side.LEFT else self.right
+        if seen is None:
+            assert self.was is not None
+            return _payload(self.was[SIDES.index(side)])
+        return seen
 
     def names(self) -> Iterator[str]:
         """The names that are steady; both sides spell them alike."""
@@ -40,12 +45,20 @@ class Steady:
         """The packed listing of a side that shows these names besides the steady ones."""
         return self.payload(side) if isinstance(shown, listing.Packed) else _joined(self._records(side, shown))
 
+    def _notes(self, names: Iterable[str]) -> dict[str, bytes]:
+        if self.was is None:
+            return dict.fromkeys(names, listing.UNREAD)
+        known, _ = listing.split_beside(split(_payload(self.was[0])), _payload(self.was[2]))
+        return {name: known[name] for name in names}
+
     def _records(self, side: Side, shown: Listing) -> dict[str, bytes]:
         steady = {name: record for name, record in split(self.payload(side)).items() if name not in self.apart}
         return steady | {name: listing.pack_entry(name, entry) for name, entry in shown.items()}
 
     def remembered(self, fold: Callable[[str], str]) -> BaseDirectory:
         """All that was agreed in the directory."""
+        if self.was is None:
+            return BaseDirectory()
         left, right, beside = map(_payload, self.was)
         return listing.unpack_base(left, right, beside, fold)
 
@@ -56,9 +69,8 @@ class Steady:
         them; and the bytes of the steady files."""
         records = self._records(Side.LEFT, left)
         size = sum(RECORD.unpack_from(record)[2] for name, record in records.items() if name not in left)
-        known, _ = listing.split_beside(split(_payload(self.was[0])), _payload(self.was[2]))
         notes, rest = listing.pack_beside(left, right, base, fold)
-        notes = {name: known[name] for name in records if name not in left} | notes
+        notes = self._notes(name for name in records if name not in left) | notes
         return _joined(records), _joined(self._records(Side.RIGHT, right)), _joined(notes) + rest, size
 
 
@@ -101,6 +113,35 @@ def tell_apart(
         return base, payloads[0] if left is None else left, payloads[1] if right is None else right, None
     stays = Steady(left, right, was, frozenset(apart), len(steady))
     return base, b"".join(shown[2].values()), b"".join(shown[3].values()), stays
+
+
+def meet(
+    left: bytes, right: bytes, paths: tuple[RelPath, RelPath], rules: Rules, fold: Callable[[str], str]
+) -> tuple[bytes, bytes, Steady | None]:
+    """How both sides show the names of a directory that must be looked at, packed; and the others: files in scope of
+    the same size, time and properties, which are taken for equal unread as they meet for the first time.
+
+    `left`, `right`: the packed listings as seen of a directory of which nothing is remembered; `paths`: where it is.
+    """
+    on_left, on_right = split(left), split(right)
+    every = on_left.keys() | on_right.keys()
+    folded = Counter(map(fold, every))
+    largest = min(rules.left.largest, rules.right.largest)
+    equal = {
+        name
+        for name, record in on_left.items()
+        if record[0] & PLAIN == FILE
+        and (other := on_right.get(name)) is not None
+        and alike(record, other)
+        and RECORD.unpack_from(record)[2] <= largest
+        and folded[fold(name)] == 1
+        and not any(rules.ignored(names.join(path, name), False) for path in dict.fromkeys(paths))
+    }
+    if not equal:
+        return left, right, None
+    apart = frozenset(every - equal)
+    shown = [b"".join(record for name, record in found.items() if name in apart) for found in (on_left, on_right)]
+    return shown[0], shown[1], Steady(left, right, None, apart, len(equal))
 
 
 def _joined(parts: Mapping[str, bytes]) -> bytes:

@@ -92,7 +92,9 @@ def look(
         rotten=suspicion.rotten(known),
     )
     fold = rules.fold()
-    observed = Observed(scans, base, fold, trusting=not (scanning.everything or _distrusts(rules)))
+    trusting = not (scanning.everything or _distrusts(rules))
+    meeting = rules if standing.first and rules.quick and trusting and clocks.waited_for() else None
+    observed = Observed(scans, base, fold, trusting=trusting, meeting=meeting)
     contents: dict[Place, bytes | Problem] = {}
 
     def read(needs: Mapping[Place, Entry]) -> dict[Place, bytes | Problem]:

@@ -41,6 +41,10 @@ class Clocks:
     step_ns: Mapping[Side, int]
     now_ns: Callable[[], int]
 
+    def waited_for(self) -> bool:
+        """Whether no stamp that was read hides later changes."""
+        return not any(self.step_ns.values())
+
     def racy(self, side: Side, entry: Entry) -> bool:
         """Whether a further change of a file could hide behind its stamp; so it is with what this run wrote, too."""
         if not self.step_ns[side] or entry.kind is not Kind.FILE:

@@ -19,7 +19,8 @@ from syncline.core.model import (
     RelPath,
     Side,
 )
-from syncline.core.steady import Steady, tell_apart
+from syncline.core.policy import Rules
+from syncline.core.steady import Steady, meet, tell_apart
 from syncline.core.trees import Triple
 from syncline.errors import PathError
 from syncline.fs.root import Root
@@ -49,14 +50,22 @@ class Observed:
     """What two scans saw, joined with the base: the trees a merge looks at."""
 
     def __init__(
-        self, scans: Mapping[Side, Scan], base: BaseStore, fold: Callable[[str], str], *, trusting: bool = False
+        self,
+        scans: Mapping[Side, Scan],
+        base: BaseStore,
+        fold: Callable[[str], str],
+        *,
+        trusting: bool = False,
+        meeting: Rules | None = None,
     ) -> None:
-        """`trusting`: what is as it was on both sides need not be looked at."""
+        """`trusting`: what is as it was on both sides need not be looked at. `meeting`: the rules by which what meets
+        for the first time may be taken for equal without being looked at."""
         self._changed = {side: scans[side].changed for side in SIDES}
         self._unseen = {side: scans[side].unseen for side in SIDES}
         self._base = base
         self._fold = fold
         self._trusting = trusting
+        self._meeting = meeting
         self._children: dict[int, dict[str, tuple[int, bool]]] = {}
         self._paths: dict[int, tuple[RelPath | None, RelPath | None]] = {}
         self._known: dict[tuple[RelPath, RelPath], Triple] = {}
@@ -172,7 +181,7 @@ class Observed:
         if row is not None and row.id is not None:
             self.rows[row.id] = row
         known = None if row is None else row.id
-        told = self._told_apart(row, left, right) if self._trusting else None
+        told = self._met((left_path, right_path), left, right) if row is None else self._told_apart(row, left, right)
         if told is not None:
             base, on_left, on_right, steady = told
             return Triple(
@@ -187,11 +196,20 @@ class Observed:
             _look(right, None if row is None else row.right),
         )
 
+    def _met(
+        self, paths: tuple[RelPath, RelPath], left: Seen | None, right: Seen | None
+    ) -> tuple[BaseDirectory, bytes, bytes, Steady | None] | None:
+        """As `meet`, of a directory that is new and was seen on both sides; None of any other."""
+        on_left, on_right = None if left is None else left.look, None if right is None else right.look
+        if self._meeting is None or not isinstance(on_left, bytes) or not isinstance(on_right, bytes):
+            return None
+        return BaseDirectory(), *meet(on_left, on_right, paths, self._meeting, self._fold)
+
     def _told_apart(
-        self, row: Row | None, left: Seen | None, right: Seen | None
+        self, row: Row, left: Seen | None, right: Seen | None
     ) -> tuple[BaseDirectory, bytes, bytes, Steady | None] | None:
         """As `tell_apart`, of a directory that is remembered and was seen on both sides; None of any other."""
-        if row is None or row.left is None or row.right is None or row.beside is None:
+        if not self._trusting or row.left is None or row.right is None or row.beside is None:
             return None
         on_left = None if left is None else left.look
         on_right = None if right is None else right.look
