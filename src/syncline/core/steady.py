@@ -135,8 +135,9 @@ def meet(
         and alike(record, other)
         and RECORD.unpack_from(record)[2] <= largest
         and folded[fold(name)] == 1
-        and not any(rules.ignored(names.join(path, name), False) for path in dict.fromkeys(paths))
     }
+    for path in dict.fromkeys(paths):
+        equal = {name for name in equal if not rules.ignored(names.join(path, name), False)}
     if not equal:
         return left, right, None
     apart = frozenset(every - equal)
