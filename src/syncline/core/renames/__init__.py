@@ -55,7 +55,7 @@ def follow(
             alone |= sights[Side.RIGHT].moved - sights[Side.LEFT].moved
         alone |= _left_apart(differing, sights, moved)
         if not alone:
-            homes = Homes(differing, sights, moved, {*held, *_rotten(differing, moved)})
+            homes = Homes(differing, sights, moved, {*moved.intersection(held), *_rotten(differing, moved)})
             arranged = Arranged(homes)
             order = None if arranged.blocked else Order(homes, arranged)
             alone = arranged.blocked if order is None else order.stuck
