@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from syncline.core import access
@@ -14,8 +16,10 @@ from syncline.core.model import (
     PutFile,
     RelPath,
     Remove,
+    Rename,
     SetProperties,
     Side,
+    Trash,
     Why,
 )
 
@@ -66,3 +70,38 @@ def test_the_root_keeps_its_mode():
 def test_a_directory_the_plan_makes_is_not_asked_for():
     made = MakeDirectory(at("new"), None, WHY, directory(0o555))
     assert access.parents([made, put("new/x"), put("old/x")]) == {at(""), at("old")}
+
+
+CLOSED = directory(0o555)
+
+
+@pytest.mark.parametrize(
+    ("says", "action", "asked"),
+    [
+        ("into another directory", Rename(at("d/x"), RelPath("e/x"), CLOSED, WHY), {"d", "e", "e/x"}),
+        ("within its own", Rename(at("d/x"), RelPath("d/y"), CLOSED, WHY), {"d"}),
+        ("a file", Rename(at("d/x"), RelPath("e/x"), FILE, WHY), {"d", "e"}),
+        (
+            "two that change places",
+            Rename(at("d/x"), RelPath("e/y"), CLOSED, WHY, over=CLOSED, swap=True),
+            {"d", "e", "d/x", "e/y"},
+        ),
+        ("to the trash", Trash(at("d/x"), CLOSED, WHY), {"d", "d/x"}),
+        ("aside, for a file", replace(put("d/x"), expect=CLOSED), {"d", "d/x"}),
+    ],
+)
+def test_a_directory_that_leaves_its_own_is_opened_too(says, action, asked):
+    assert {place.path for place in access.parents([action])} == asked, says
+
+
+def test_a_directory_that_is_put_aside_is_closed_there():
+    aside = replace(put("x"), expect=CLOSED, aside=RelPath("x_clash"))
+    first, middle, last = access.opened([aside], {at("x"): CLOSED})
+    assert isinstance(first, SetProperties) and first.at == at("x")
+    assert middle == aside
+    assert isinstance(last, SetProperties) and (last.at, last.entry.mode) == (at("x_clash"), 0o555)
+
+
+def test_what_goes_to_the_trash_is_not_closed_again():
+    actions = access.opened([Trash(at("d"), CLOSED, WHY)], {at("d"): CLOSED})
+    assert [type(action) for action in actions] == [SetProperties, Trash]

@@ -150,7 +150,10 @@ def empty(
             try:
                 rows += _emptied(desk, each, keep, dry_run)
             except SynclineError as error:
-                hint = error.hint if "syncline " in error.hint else f"{error.hint}; then: {again_command(call.args)}"
+                hint = error.hint
+                if "syncline " not in hint:
+                    again = again_command(call.args)
+                    hint = f"{hint}; then: {again}" if hint else again
                 call.tell(SynclineError(f"{each.name}: {error.message}", hint=hint))
                 missing = isinstance(error, RunRefused) and job is None
                 codes.append(0 if missing else error.exit_code)

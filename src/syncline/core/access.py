@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from syncline.core import names
@@ -10,8 +10,11 @@ from syncline.core.model import (
     Action,
     Because,
     Entry,
+    Kind,
     MakeDirectory,
     Place,
+    PutFile,
+    PutLink,
     Remove,
     Rename,
     SetProperties,
@@ -25,7 +28,8 @@ OPEN = 0o300
 
 
 def parents(actions: Iterable[Action]) -> set[Place]:
-    """The directories in which names are changed, but for those that the plan itself makes."""
+    """The directories in which names are changed, and those that leave theirs for another one, which the system writes
+    down in them; but for those that the plan itself makes."""
     found: set[Place] = set()
     made: set[Place] = set()
     for action in actions:
@@ -35,7 +39,25 @@ def parents(actions: Iterable[Action]) -> set[Place]:
             found.add(Place(action.at.side, names.parent(action.at.path)))
         if isinstance(action, Rename):
             found.add(Place(action.at.side, names.parent(action.to)))
+        found.update(_leaving(action))
     return found - made
+
+
+def _leaving(action: Action) -> Iterator[Place]:
+    """The directories that an action takes out of the one they are in, each where it stands after the renames."""
+    if isinstance(action, Rename):
+        if names.parent(action.at.path) == names.parent(action.to):
+            return
+        if _is_directory(action.expect):
+            yield Place(action.at.side, action.to)
+        if action.swap and _is_directory(action.over):
+            yield action.at
+    elif isinstance(action, Trash | PutFile | PutLink) and _is_directory(action.expect):
+        yield action.at
+
+
+def _is_directory(entry: Entry | None) -> bool:
+    return entry is not None and entry.kind is Kind.DIRECTORY
 
 
 def opened(
@@ -47,22 +69,29 @@ def opened(
     """The plan with every closed directory opened first and given its mode back last.
 
     `present`: what stands at the places of `parents`, which `actual` turns into where they are before the renames of
-    the plan. The mode is not given back to a directory that goes, nor to one whose mode the plan sets anyway; a root
-    keeps its own throughout. `first`: what is done before the actions, at places where things are at that time.
+    the plan. The mode is not given back to a directory that goes, nor to one whose mode the plan sets anyway; one that
+    is put aside gets it back there; a root keeps its own throughout. `first`: what is done before the actions, at
+    places where things are at that time.
     """
     found = sorted(present.items(), key=_depth)
     closed = {place: entry for place, entry in found if entry.mode & OPEN != OPEN and place.path != names.ROOT}
     if not closed:
         return Actions([first, actions]) if first else actions
     settled = {action.at for action in actions if isinstance(action, Trash | Remove | SetProperties)}
+    displaced = {
+        action.at: action.aside
+        for action in actions
+        if isinstance(action, PutFile | PutLink) and _is_directory(action.expect)
+    }
     before, after = [], []
     for place, entry in closed.items():
         why = Because(Why.PROPERTIES, place, entry)
         now = actual(place) or place
         opening = Because(Why.PROPERTIES, now, entry)
         before.append(SetProperties(now, entry, opening, replace(entry, mode=entry.mode | 0o700)))
-        if place not in settled:
-            after.append(SetProperties(place, None, why, entry))
+        stays = displaced.get(place, place.path)
+        if place not in settled and stays is not None:
+            after.append(SetProperties(Place(place.side, stays), None, why, entry))
     return Actions([before, first, actions, after[::-1]])
 
 

@@ -374,6 +374,7 @@ def _clear(root: Root, path: RelPath, stop: Callable[[], bool] = lambda: False) 
     while stack:
         above = stack.pop()
         folders.append(above)
+        _open(root, above)
         for name in root.names(above):
             place = RelPath(f"{above}/{name}")
             entry = root.entry(place)
@@ -392,15 +393,28 @@ def _clear(root: Root, path: RelPath, stop: Callable[[], bool] = lambda: False) 
 def _drop(root: Root, place: RelPath) -> None:
     """Take one thing out of the trash, with the folders that become empty; what cannot be stays there."""
     try:
-        entry = root.entry(place)
-        if entry is not None:
-            (root.remove_directory if entry.kind is Kind.DIRECTORY else root.remove)(place)
-        above = names.parent(place)
-        while above != TRASH and not root.names(above):
-            root.remove_directory(above)
-            above = names.parent(above)
+        while True:
+            above, entry = names.parent(place), root.entry(place)
+            closed = _open(root, above)
+            if entry is not None:
+                (root.remove_directory if entry.kind is Kind.DIRECTORY else root.remove)(place)
+            if above == TRASH or root.names(above):
+                break
+            place = above
+        stays = root.entry(above)
+        if closed is not None and stays is not None:
+            root.set_properties(above, expect=stays, mtime_ns=None, mode=closed.mode)
     except PathError:
         return
+
+
+def _open(root: Root, folder: RelPath) -> Entry | None:
+    """Let the owner of a folder in the trash change what is in it: the folder as it was, None where that could be."""
+    entry = root.entry(folder)
+    if entry is None or entry.mode & 0o700 == 0o700 or not root.capabilities.mode:
+        return None
+    root.set_properties(folder, expect=entry, mtime_ns=None, mode=entry.mode | 0o700)
+    return entry
 
 
 def _time_of(run: str) -> str:
