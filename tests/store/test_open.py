@@ -181,6 +181,21 @@ def test_a_text_that_is_none_is_damage_when_it_is_met(state):
     assert state.jobs(write=True) == []
 
 
+@pytest.mark.parametrize(
+    ("word", "other"), [(b"last_checked", b"last_chexked"), (b"REFERENCES job (key)", b"REFERENCES job (kez)")]
+)
+def test_a_word_of_the_schema_that_is_another_one_is_damage_when_it_is_met(state, word, other):
+    state.begin()
+    state.file.write_bytes(state.file.read_bytes().replace(word, other))
+    with state.open() as store:
+        assert store.notes == []
+        with pytest.raises(StateError, match="damaged"), store.transaction():
+            Jobs(store).all()
+            Jobs(store).forget(JOB.id)
+    assert state.names()[0] == "state.db.bad-20261120T184500Z"
+    assert state.jobs(write=True) == []
+
+
 def test_a_journal_left_without_its_database_is_not_replayed_into_a_new_one(state):
     killed_in_the_middle(state)
     state.file.unlink()

@@ -206,9 +206,10 @@ class Store:
 
 
 def _garbled(error: sqlite3.Error) -> bool:
-    """Whether a table or column of ours is not there, or a text is none: some byte is another one, which no check looks
-    at."""
-    schema_differs = faults.code(error) == sqlite3.SQLITE_ERROR and str(error).startswith(("no such ", "table "))
+    """Whether a table or column of ours is not there, or refers to none, or a text is none: some byte is another one,
+    which no check looks at."""
+    told = ("no such ", "table ", "foreign key mismatch")
+    schema_differs = faults.code(error) == sqlite3.SQLITE_ERROR and str(error).startswith(told)
     return schema_differs or str(error).startswith("Could not decode to UTF-8")  # Python's own, without a code
 
 
