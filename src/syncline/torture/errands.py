@@ -21,7 +21,7 @@ from syncline.store.conflicts import Conflicts, Recorded
 from syncline.store.db import Store
 from syncline.store.runs import LAST, Runs
 from syncline.torture.oracle import Broken, Sight
-from syncline.torture.users import PRIVATE
+from syncline.torture.users import PRIVATE, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,10 @@ def as_asked(errand: Errand, before: Sight, after: Sight) -> set[bytes]:
     """Check that what was asked for is done: the version that was to be kept, or was put back, stands at its path on
     both sides. The contents that came back. Raises: Broken."""
     if errand.verb == "restore":
-        found = {_content(after, side, errand.to or errand.path) for side in ("left", "right")}
-        if len(found) > 1 or not found <= errand.contents:
-            raise Broken("what was put back stands on both sides", f"{errand.path!r}: {found}")
-        return {content for content in found if content}
+        left, right = (_contents(after, side, errand.to or errand.path) for side in ("left", "right"))
+        if not (back := left & right & errand.contents):
+            raise Broken("what was put back stands on both sides", f"{errand.path!r}: {left} and {right}")
+        return {content for content in back if content}
     names = [name for each in errand.conflicts for name in each.conflict.called]
     plain = len(set(names)) == len(names)  # otherwise the settling of one is the ground of the next
     for recorded in errand.conflicts if plain and errand.how in ("left", "right") else ():
@@ -150,6 +150,13 @@ def _resolved(recorded: Recorded, keep: str, before: Sight, after: Sight) -> Non
 
 def _content(sight: Sight, side: str, path: str) -> bytes | None:
     node = sight.tree(side).get(sight.key(path))
-    if node is None:
-        return None
+    return None if node is None else _shown(node)
+
+
+def _contents(sight: Sight, side: str, path: str) -> set[bytes]:
+    """What stands on a side under a name, and under all that are one with it."""
+    return {_shown(node) for name, node in sight.raw(side).items() if sight.key(name) == sight.key(path)}
+
+
+def _shown(node: Node) -> bytes:
     return node.content if node.kind == "file" else node.content or node.kind.encode()
