@@ -381,15 +381,18 @@ def _copy_below(draft: Draft, trees: Trees, at: Triple, side: Side, copies: Trip
             # told by the next run, when the clash is a directory like any other
             merged.holds[draft.fold(spelled)] = Unagreed(spelled, Hold.FAILED)
             continue
+        inner = trees.child(at, draft.fold(spelled), spelled, spelled) if entry.kind is Kind.DIRECTORY else None
+        if inner is not None and isinstance(look := inner.look(side), Frozen):
+            draft.wanted.problems.append(Problem(place, look.reason, look.detail))
+            merged.holds[draft.fold(spelled)] = Unagreed(spelled, Hold.FAILED)
+            continue
         merged.contents[draft.fold(spelled)] = entry.content
         draft.wanted.seen[place] = entry
         reason = Because(Why.CONFLICT, place, entry)
         draft.wanted.wants[side.other][copy] = Want(carried(draft.rules, side, entry, None), reason, place, group=group)
-        if entry.kind is Kind.DIRECTORY:
-            inner = trees.child(at, draft.fold(spelled), spelled, spelled)
-            if inner is not None:
-                paths = names.join(copies.left_path, spelled), names.join(copies.right_path, spelled)
-                _copy_below(draft, trees, inner, side, _elsewhere(inner, side, *paths), group)
+        if inner is not None:
+            paths = names.join(copies.left_path, spelled), names.join(copies.right_path, spelled)
+            _copy_below(draft, trees, inner, side, _elsewhere(inner, side, *paths), group)
 
 
 def _elsewhere(at: Triple, side: Side, left_path: RelPath, right_path: RelPath) -> Triple:
