@@ -11,6 +11,7 @@ from functools import partial
 
 from syncline.compose import Desk
 from syncline.core.model import Event, Outcome, RelPath, RunFinished
+from syncline.core.names import ancestors
 from syncline.core.retention import Retention
 from syncline.engine import Ask
 from syncline.engine import resolve as resolving
@@ -124,9 +125,15 @@ def as_asked(errand: Errand, before: Sight, after: Sight) -> set[bytes]:
     names = [name for each in errand.conflicts for name in each.conflict.called]
     plain = len(set(names)) == len(names)  # otherwise the settling of one is the ground of the next
     for recorded in errand.conflicts if plain and errand.how in ("left", "right") else ():
-        if not any(before.key(recorded.conflict.path) in before.collisions(side) for side in ("left", "right")):
+        if not _among_several(before, recorded.conflict.path):
             _resolved(recorded, errand.how, before, after)
     return set()
+
+
+def _among_several(before: Sight, path: RelPath) -> bool:
+    """Whether a name, or one above it, is one of several that are the same to a side: which one is meant is open."""
+    several = before.collisions("left") | before.collisions("right")
+    return any(before.key(each) in several for each in (path, *ancestors(path)))
 
 
 def _resolved(recorded: Recorded, keep: str, before: Sight, after: Sight) -> None:

@@ -209,19 +209,20 @@ def nothing_unplanned(ran: Ran, begun: set[tuple[str, str]]) -> None:
 
 def durable(changes: Iterable[Step]) -> None:
     """A staged file is durable before it gets its name, and a name before the state says so."""
-    soft: dict[str, set[str]] = {}
+    written = defaultdict[str, set[str]](set)
+    named = defaultdict[str, set[str]](set)
     for step in changes:
-        fresh = soft.setdefault(step.where, set())
         if step.kind == "finish":
-            fresh.add(step.paths[0])
+            written[step.where].add(step.paths[0])
         elif step.kind == "flush":
-            fresh.clear()
-        elif step.kind in ("rename", "replace") and step.paths[1] in fresh:
+            written[step.where].clear()
+            named[step.where].clear()
+        elif step.kind in ("rename", "replace") and step.paths[1] in written[step.where]:
             raise Broken("durable before it is shown", repr(step))
         elif step.kind in ("rename", "exchange", "make-directory", "set-properties") and not _ours(step.paths[0]):
-            fresh.add(step.paths[0])
-        elif step.kind == "commit" and any(not _ours(path) for paths in soft.values() for path in paths):
-            raise Broken("durable before it is remembered", repr({path for paths in soft.values() for path in paths}))
+            named[step.where].add(step.paths[0])
+        elif step.kind == "commit" and any(named.values()):
+            raise Broken("durable before it is remembered", repr(set().union(*named.values())))
 
 
 def _ours(path: str) -> bool:
