@@ -64,6 +64,9 @@ EMPTY, CLOSED = 0.08, 0.05
 """How many of the cases have empty files, and folders nobody may write to."""
 TROUBLED = 0.4
 """How many of the undos that run to their end meet trouble on the way."""
+TWO_NAMES = 0.04
+"""How many of the cases have a thing that each side renames, under `hold`."""
+TWO = ("a", "b", "x", "d/z", "e/a", "f", "w/v")
 OWNERS = (0, 1, 2)
 DATES = (-1, 0, 86_400, 2**31 + 5, 2**33)
 """Before 1970, at its beginning, on its second day, beyond what 32 bits hold, in 2242."""
@@ -145,6 +148,7 @@ def drawn(seed: int, layer: str = "L1") -> Case:
     case = _with_windows(case, random.Random(f"windows:{layer}:{seed}"))  # noqa: S311
     case = _with_empty_files(case, random.Random(f"empty:{layer}:{seed}"))  # noqa: S311
     case = _with_closed_folders(case, random.Random(f"closed:{layer}:{seed}"))  # noqa: S311
+    case = _with_two_names(case, random.Random(f"names:{layer}:{seed}"))  # noqa: S311
     case = _with_troubled_undos(case, random.Random(f"undo:{layer}:{seed}"))  # noqa: S311
     return _with_coats(case, random.Random(f"cloak:{layer}:{seed}"))  # noqa: S311
 
@@ -202,6 +206,27 @@ def _with_closed_folders(case: Case, chance: random.Random) -> Case:
         op = ["chmod", chance.choice(SIDES), chance.choice(folders), NO_WRITING]
         ops.insert(chance.randint(0, len(ops)), op)
     return replace(case, ops=tuple(ops))
+
+
+def _with_two_names(case: Case, chance: random.Random) -> Case:
+    """In a few of the cases both sides rename one thing, each to a name of its own, and a person says which one it has,
+    from a chance of its own."""
+    if case.kind != "twoway" or chance.random() >= TWO_NAMES:
+        return case
+    draw, ops = _Draw(chance), list(case.ops)
+    draw.last = _named(ops)[-3:]
+    for _ in range(chance.choice((1, 1, 2))):
+        path = chance.choice(draw.last)
+        said = chance.choice((KEEPS[0], KEEPS[1], chance.choice(KEEPS)))
+        how = chance.choice(({}, {}, {"crash": draw._moment()}, draw.trouble() if case.layer == "L1" else {}))
+        apart: list[Op] = [["sync", {}], *(["move", side, path, chance.choice(TWO)] for side in SIDES), ["sync", {}]]
+        apart += [draw._edit() for _ in range(chance.choice((0, 0, 0, 1)))]
+        apart.append(["resolve", said, chance.choice((0, 1, 2)), how])
+        if chance.random() < 0.3:
+            apart.append(["undo", {}])
+        at = chance.randint(0, len(ops))
+        ops[at:at] = apart
+    return replace(case, ops=tuple(ops), options={**case.options, "props_both": "hold"})
 
 
 def _with_troubled_undos(case: Case, chance: random.Random) -> Case:
