@@ -224,7 +224,8 @@ def errand(world: World, op: Op, how: dict[str, Any]) -> None:
     elif ran.error == "refused" and world.whole and not world.meddled and not gate.failed:
         raise Broken("what a person asks for is done", repr(ran.said))
     unfinished = to_be_finished(world)  # the next run goes on with it, and it may have touched nothing yet
-    if unfinished or before.tree("left") != after.tree("left") or before.tree("right") != after.tree("right"):
+    touched = any(before.tree(side) != after.tree(side) for side in ("left", "right"))
+    if unfinished or ran.crashed or touched:  # what it had begun may be done by the next run
         world.base = None
     if ran.crashed or unfinished or (ran.plan is not None and not ran.good):
         actions = ran.plan.actions if ran.plan is not None else ()
