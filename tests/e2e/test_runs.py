@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -288,3 +289,32 @@ def test_the_names_of_one_file_are_files_of_their_own_and_told_once(pair: Pair) 
     assert disk.read(pair.left)["d/b"] == "=edited by one name, and so by the other"
     assert pair.sync().actions == []  # the remaining name has another status time now: its file is read once
     pair.settled()
+
+
+@pytest.mark.parametrize(
+    ("says", "change", "done"),
+    [
+        ("deleted", ["rm a/f a/g a/h"], {"trash": 3}),
+        ("moved", ["mv a/f a/g a/h b"], {"rename": 3}),
+        ("exchanged", ["mv a/f t", "mv b/x a/f", "mv t b/x", "mv a/g b/g"], {"rename": 2}),
+        ("edited", ["cp b/x a/f", "cp b/x a/g", "cp b/x a/h"], {"put-file": 3}),
+        ("mode changed", ["chmod 600 a/f a/g a/h"], {"set-properties": 3}),
+        ("time changed", ["touch -d 2020-01-01 a/f a/g a/h"], {"set-properties": 3}),
+        ("each another way", ["mv a/f b", "cp b/x a/g", "rm a/h"], {"rename": 1, "put-file": 1, "trash": 1}),
+    ],
+)
+def test_several_names_of_one_file_are_changed_in_one_run(
+    pair: Pair, says: str, change: list[str], done: dict[str, int]
+) -> None:
+    pair.write({"a/f": "1", "a/g": "1", "a/h": "1", "b/x": "2"})
+    pair.sync()
+    for name in ("g", "h"):
+        (pair.right / "a" / name).unlink()
+        os.link(pair.right / "a" / "f", pair.right / "a" / name)
+    pair.sync()
+    for command in change:
+        subprocess.run(command.split(), cwd=pair.left, check=True)
+    answer = pair.sync()
+    assert (Counter(action for action, _, _ in answer.actions), answer.problems) == (done, []), says
+    assert disk.read(pair.left) == disk.read(pair.right)
+    assert pair.sync().actions == []

@@ -160,6 +160,7 @@ def _displace(
     outright = isinstance(action, PutFile | PutLink) and action.outright
     keep = action.aside or (own.swap if outright else transfer.free_trash(root, own, at.path))
     site.results.note(at, transfer.exchange(root, at.path, expect, entry, own, keep))
+    _restamp(site, expect, Place(at.side, keep))
     if outright:
         return None
     if action.aside is None:
@@ -195,6 +196,8 @@ def _set_properties(site: Site, action: SetProperties) -> None:
         raise PathError(Reason.TARGET_CHANGED, at.path, "was changed after the plan was made; it is left as it is")
     besides = _besides(site, action, present)
     found = root.set_properties(at.path, expect=present, mtime_ns=mtime_ns, mode=mode, besides=besides)
+    if site.results.has_more_names(at.side, present):
+        site.results.restamped(at.side, present, found)
     # As in `_put`: of a folder, other properties may have been set since the plan was made.
     kept = {each: value for each, value in properties_of(action.entry).items() if getattr(root.capabilities, each)}
     site.results.note(at, with_properties(transfer.known(found, present.content), kept))
@@ -264,6 +267,9 @@ def _rename(site: Site, action: Rename, own: Names) -> RelPath | None:
         keep, back = transfer.free_trash(root, own, to.path), None
         transfer.move_over(root, at.path, to.path, expect, over, own, keep)
     site.results.renamed(at, to.path, transfer.settled(root, to.path, expect), back)
+    _restamp(site, expect, to)
+    if over is not None:
+        _restamp(site, over, at if keep is None else Place(at.side, keep))
     return keep
 
 
@@ -272,6 +278,7 @@ def _trash(site: Site, action: Trash, own: Names) -> RelPath:
     expect = _present(site, action)
     keep = transfer.free_trash(root, own, at.path)
     transfer.move_away(root, at.path, expect, keep, action.seen)
+    _restamp(site, expect, Place(at.side, keep))
     site.results.note(at, None)
     return keep
 
@@ -297,7 +304,15 @@ def _present(site: Site, action: Trash | Remove | Rename) -> Entry:
 
 def _expected(site: Site, at: Place, planned: Entry | None) -> Entry | None:
     """What should stand at a place now: as planned, or as this run left it."""
-    return site.results.entries.get(at, planned)
+    return site.results.expected(at, planned)
+
+
+def _restamp(site: Site, before: Entry, now_at: Place) -> None:
+    """Where a file that was moved has further names to be changed, expect them with the status time it has now."""
+    if site.results.has_more_names(now_at.side, before):
+        now = site.roots[now_at.side].entry(now_at.path)
+        if now is not None and transfer.same_object(before, now):
+            site.results.restamped(now_at.side, before, now)
 
 
 def _unchanged(expect: Entry, found: Entry | None) -> bool:
@@ -317,7 +332,7 @@ def _reason_holds(site: Site, action: Action, staged: Staged) -> None:
     if staged.source is not None and isinstance(action, PutFile) and action.source == place:
         return  # the content itself is the reason, and it was verified around the copy
     root = site.roots[place.side]
-    expect = site.results.entries.get(place, action.because.entry)
+    expect = _expected(site, place, action.because.entry)
     found = root.entry(place.path)
     if expect is None:
         if found is not None:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Collection, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from syncline.core import names
 from syncline.core.model import SIDES, Action, Entry, Kind, Place, PutFile, RelPath, Rename, Side
+
+_Stamp = tuple[int, int, int]
+
+
+@dataclass(slots=True)
+class _Shared:
+    """A file with further names that are to be changed: the stamps it had in this run, and how it stands now."""
+
+    now: Entry
+    had: set[_Stamp] = field(default_factory=set)
 
 
 class Results:
@@ -25,10 +38,17 @@ class Results:
         self._left: dict[Side, Counter[RelPath]] = {side: Counter() for side in SIDES}
         self._touched: dict[Side, set[RelPath]] = {side: set() for side in SIDES}
         self._coming: Counter[Place] = Counter()
+        self._inodes = {side: array("Q") for side in SIDES}  # eight bytes for each: there may be a million
+        self._twice: dict[Side, frozenset[int]] = {}
+        self._shared: dict[tuple[Side, int], _Shared] = {}
 
     def expect(self, actions: Iterable[Action]) -> None:
         """Take all names these actions are about for open."""
+        self._twice.clear()
         for action in actions:
+            for entry in (action.expect, action.over if isinstance(action, Rename) else None):
+                if entry is not None and entry.kind is Kind.FILE and entry.inode:
+                    self._inodes[action.at.side].append(entry.inode)
             if isinstance(action, Rename):
                 self._coming.update(_ends(action.at, action.to, swap=action.swap))
                 self._renaming = True
@@ -45,6 +65,27 @@ class Results:
         self.entries[place] = entry
         directory, _, name = place.path.rpartition("/")
         self._changes[place.side].setdefault(RelPath(directory), {})[name] = entry
+
+    def expected(self, place: Place, planned: Entry | None) -> Entry | None:
+        """What should stand at a place now: as planned, or as this run left it, under whichever of its names."""
+        entry = self.entries.get(place, planned)
+        shared = None if entry is None else self._shared.get((place.side, entry.inode))
+        if entry is None or shared is None or _stamp(entry) not in shared.had:
+            return entry
+        return replace(shared.now, content=entry.content)
+
+    def has_more_names(self, side: Side, entry: Entry) -> bool:
+        """Whether a file that stands on a side has several names that are to be changed (hard links)."""
+        if side not in self._twice:
+            ordered = sorted(self._inodes[side])
+            self._twice[side] = frozenset(one for one, next in pairwise(ordered) if one == next)
+        return entry.kind is Kind.FILE and entry.inode in self._twice[side]
+
+    def restamped(self, side: Side, before: Entry, now: Entry) -> None:
+        """Remember that a change under one of its names gave a file another stamp: its further names show it, too."""
+        shared = self._shared.setdefault((side, now.inode), _Shared(now))
+        shared.had |= {_stamp(before), _stamp(now)}
+        shared.now = now
 
     def renamed(self, at: Place, to: RelPath, entry: Entry, back: Entry | None) -> None:
         """Remember that what stood at a place stands at `to` now, and what is at the place instead, if anything."""
@@ -131,6 +172,10 @@ class Results:
 def _ends(at: Place, to: RelPath, *, swap: bool) -> list[Place]:
     """The places to which a rename brings something."""
     return [Place(at.side, to), at] if swap else [Place(at.side, to)]
+
+
+def _stamp(entry: Entry) -> _Stamp:
+    return entry.size, entry.mtime_ns, entry.ctime_ns
 
 
 def _is_plain(action: Action) -> bool:
