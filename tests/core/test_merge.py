@@ -12,6 +12,7 @@ import pytest
 
 from syncline.core import merge
 from syncline.core.model import PutFile, RelPath, Rename, Side
+from syncline.core.policy import Extras
 from tests.core import table_conflicts, table_contents, table_directories
 from tests.core.rows import CHANGED, FOLDS_CASE, HOLD, OWNED, Row, check, conflicts, problems, trash
 from tests.core.trees import normal, show
@@ -294,3 +295,16 @@ def test_all_that_must_be_read_is_asked_for_at_once() -> None:
         ("c", "left"),
         ("c", "right"),
     ]
+
+
+def test_another_spelling_of_the_name_a_root_keeps_for_itself_is_held_on_both_sides() -> None:
+    made = world("a=1 d/b=1", "a=1 d/b=1", "a=1 d/b=1 d/.Syncline/c=2", rules(right=FOLDS_CASE))
+    for _ in range(2):
+        done = made.run()
+        assert (done.actions, problems(done)) == ([], ["R:d/.Syncline:impossible-name"])
+
+
+def test_a_mirror_leaves_alone_what_its_target_cannot_touch() -> None:
+    made = world("a=1", "a=1", "a=1 .Syncline=2", rules(right=FOLDS_CASE, extras=Extras.TRASH))
+    done = made.run()
+    assert (done.actions, problems(done)) == ([], ["R:.Syncline:impossible-name"])

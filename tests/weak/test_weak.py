@@ -251,6 +251,18 @@ def test_a_second_spelling_of_an_agreed_name_is_held(kind: str, pair: WeakPair) 
     pair.steady(code=1)
 
 
+@each_folding
+def test_the_private_folder_stays_private_under_another_spelling(kind: str, pair: WeakPair) -> None:
+    pair.write({"a": "1"})
+    pair.sync()
+    os.rename(pair.right / ".syncline", pair.right / "aside")
+    os.rename(pair.right / "aside", pair.right / ".Syncline")
+    pair.write({"b": "2"})
+    assert pair.sync().actions == [("put-file", "right", "b")]
+    assert disk.read(pair.left) == {"a": "=1", "b": "=2"}
+    assert pair.sync().actions == []
+
+
 @each_kind
 def test_a_rename_in_case_alone_leaves_one_name(kind: str, pair: WeakPair) -> None:
     """Never two, never none: whatever the spelling on each side, it is one file with its content."""

@@ -25,6 +25,7 @@ from syncline.core.draft import (
     touched,
 )
 from syncline.core.model import (
+    PRIVATE,
     SIDES,
     BaseDirectory,
     Because,
@@ -177,6 +178,8 @@ def _name(draft: Draft, trees: Trees, merged: Merged, name: Name) -> Fate:
         return _hold_untouchable(draft, merged, name)
     if name.earlier() is Hold.MOUNTED and (left or right):
         return _hold_unmounted(draft, merged, name)
+    if name.key == PRIVATE and _is_ours(draft, name):
+        return draft.hold(merged, name, Hold.WAITING)
     try:
         apart = undone.apart(draft, trees, name)
         if apart is not None and (apart.whole or not left_kind is right_kind is Kind.DIRECTORY):
@@ -435,6 +438,18 @@ def _hold_untouchable(draft: Draft, merged: Merged, name: Name) -> Fate:
     mounted = any(entry is not None and entry.kind is Kind.MOUNT for entry in (name.left, name.right))
     draft.hold(merged, name, Hold.MOUNTED if mounted else Hold.FOREIGN)
     return why
+
+
+def _is_ours(draft: Draft, name: Name) -> bool:
+    """Whether a side has something under another spelling of the name it keeps for itself, where nothing can be done
+    to it; it is told."""
+    for side in SIDES:
+        here = draft.rules.ability(side).names
+        if name.entry(side) is not None and names.is_private(names.basename(name.path(side)), here):
+            obstacle = names.impossible(names.basename(name.path(side)), here)
+            draft.problem(name, side, Reason.IMPOSSIBLE_NAME, obstacle or "")
+            return True
+    return False
 
 
 def _hold_unmounted(draft: Draft, merged: Merged, name: Name) -> Fate:

@@ -80,7 +80,7 @@ def folding(left: NameRules, right: NameRules) -> Callable[[str], str]:
 
 def impossible(name: str, rules: NameRules) -> str | None:
     """Why a root cannot hold `name`, with the character that is in the way; None if it can."""
-    if rules.fold_case and name != PRIVATE and name.lower() == PRIVATE:
+    if is_private(name, rules):
         return f"there it is the same name as {PRIVATE}, where syncline keeps its own files"
     if len(_encoded(name)) > rules.max_bytes:
         return f"the name is longer than {rules.max_bytes} bytes"
@@ -99,6 +99,11 @@ def impossible(name: str, rules: NameRules) -> str | None:
         foreign = next(character for character in name if not character.isascii())
         return f"the character {printable(foreign)!r} is not allowed there"
     return None
+
+
+def is_private(name: str, rules: NameRules) -> bool:
+    """Whether a name is another spelling of the one that a root keeps for itself, and so cannot be used there."""
+    return rules.fold_case and name != PRIVATE and name.lower() == PRIVATE
 
 
 def clash_name(name: str, minute: str, taken: Callable[[str], bool], max_bytes: int = 255) -> str:

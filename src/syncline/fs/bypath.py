@@ -39,7 +39,7 @@ from syncline.fs.errno_table import translated
 from syncline.fs.fallbacks import NO_LINKS
 from syncline.fs.probe import capabilities_of
 from syncline.fs.root import NOTHING, Besides, Capabilities, Outside, Space
-from syncline.fs.scan import owner_of
+from syncline.fs.scan import owner_of, private_among
 from syncline.fs.streams import FileReader, FileWriter
 
 _SAFE = sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT"))
@@ -127,8 +127,9 @@ class PathRoot:
             except _ABSENT:
                 return None
         entries: dict[str, Entry] = {}
+        own = private_among(found, lambda: os.path.lexists(os.path.join(where, PRIVATE)))
         for name in found:
-            if name == PRIVATE and not names:
+            if name == own and not names:
                 continue
             try:
                 entry = self._entry_at(os.path.join(where, name))
@@ -136,7 +137,7 @@ class PathRoot:
                 continue
             except OSError:
                 entry = Entry(Kind.UNKNOWN)
-            if name == PRIVATE and entry.kind is Kind.DIRECTORY:
+            if name == own and entry.kind is Kind.DIRECTORY:
                 private = _is_private(where)
                 if private:
                     continue

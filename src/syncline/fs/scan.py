@@ -31,7 +31,7 @@ from syncline.core.record import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
 TOLD = ("ctime", "inode", "owner", "xattr", "windows")
 """What is told of a name only where it means something in a root, and a job asks for it; else it is 0, or left out."""
@@ -59,6 +59,7 @@ def pack_directory(
     Raises: OSError when the directory itself could not be read whole.
     """
     names = sorted(set(os.listdir(fd)))  # a name given anew while they are read may come twice
+    private = private_among(names, lambda: _reaches_private(fd))
     parts: list[bytes] = []
     directories: list[str] = []
     append, pack, look = parts.append, RECORD.pack, os.stat
@@ -77,24 +78,24 @@ def pack_directory(
             except FileNotFoundError:
                 continue
             except OSError:
-                if not (at_top and name == PRIVATE):
+                if not (at_top and name == private):
                     append(pack(UNKNOWN, 0, 0, 0, 0, 0, len(encoded)) + encoded)
                 continue
             inode = status.st_ino if inodes else 0
             if form == _DIRECTORY:
                 kind = DIRECTORY if status.st_dev == device else MOUNT
-                if name == PRIVATE:
-                    private = at_top or _holds_marker(fd)
-                    if private is None:
+                if name == private:
+                    marked = at_top or _holds_marker(fd)
+                    if marked is None:
                         append(pack(UNKNOWN, 0, 0, 0, 0, 0, len(encoded)) + encoded)
-                    if private is not False:
+                    if marked is not False:
                         continue
                 if kind == DIRECTORY:
                     directories.append(name)
                     kind, encoded = kind | marks, besides + encoded
                 append(pack(kind, mode & PERMISSIONS, 0, 0, 0, inode, len(encoded)) + encoded)
                 continue
-            if name == PRIVATE and at_top:
+            if name == private and at_top:
                 continue
             if form == _REGULAR:
                 kind, encoded = FILE | marks, besides + encoded
@@ -112,6 +113,16 @@ def pack_directory(
                 head = pack(kind, mode & PERMISSIONS, status.st_size, mtime_ns, ctime_ns, inode, len(encoded))
             append(head + encoded)
     return b"".join(parts), directories
+
+
+def private_among(names: Sequence[str], reached: Callable[[], bool]) -> str:
+    """How the private directory is spelled among the names of a directory. Where case does not count somebody may have
+    spelled it anew: then it is `reached` by the name that is its own, too, which is not listed."""
+    if PRIVATE not in names:
+        for name in names:
+            if len(name) == len(PRIVATE) and name.lower() == PRIVATE and reached():
+                return name
+    return PRIVATE
 
 
 def _besides(above: int, name: str, status: os.stat_result, asked: Collection[str]) -> tuple[bytes, int]:
@@ -150,6 +161,14 @@ def clamped(time_ns: int) -> int:
 def within(time_ns: int, earliest_ns: int, latest_ns: int) -> int:
     """`time_ns`, or the nearest time between these."""
     return min(max(time_ns, earliest_ns), latest_ns)
+
+
+def _reaches_private(fd: int) -> bool:
+    try:
+        os.stat(PRIVATE, dir_fd=fd, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _holds_marker(fd: int) -> bool | None:
