@@ -706,6 +706,60 @@ def test_resolve_settles_names_that_were_left_apart(pair: Pair, keep: str) -> No
     pair.settled()
 
 
+SWAP = {"a/f": OLD, "a/s/g": OLD, "a/x": OLD, "a/n/y": KEPT, "b/f": WAS, "b/s/h": WAS, "b/x/y": WAS, "b/n": KEPT}
+
+
+@pytest.fixture
+def swapped(pair: Pair) -> Pair:
+    """Two folders that changed places on the left, which was taken back on the right."""
+    pair.write(SWAP)
+    pair.sync("--exclude", "*.tmp")
+    for old, new in (("a", "t"), ("b", "a"), ("t", "b")):
+        os.rename(pair.left / old, pair.left / new)
+    pair.sync()
+    undo(pair)
+    return pair
+
+
+@pytest.mark.parametrize("keep", ["left", "right"])
+@pytest.mark.parametrize(
+    ("says", "since", "told"),
+    [
+        ("nothing else", {}, {}),
+        ("an edit", {"a/f": "mine"}, {"a/f": "=mine"}),
+        ("a deletion", {"a/f": None}, {"a/f": None}),
+        ("a new file", {"a/n2": "mine"}, {"a/n2": "=mine"}),
+    ],
+)
+def test_a_folder_that_took_the_place_of_another_gives_it_back(
+    swapped: Pair, keep: str, says: str, since: Tree, told: dict[str, str | None]
+) -> None:
+    before = sides(swapped)
+    side = "right" if keep == "left" else "left"
+    assert swapped.call("resolve", JOB, "--all", "--keep", keep).code == 0
+    after = sides(swapped)
+    assert after[0] == after[1]
+    disk.write(getattr(swapped, side), since)
+    answer = undo(swapped)
+    assert ({row["path"] for row in answer.document["problems"]}, answer.code) == (set(since) & {"a/f"}, 1), str(answer)
+    stands = disk.read(getattr(swapped, side))
+    assert {path: stands.get(path) for path in told} == told
+    if not since:
+        assert sides(swapped) == before
+        assert swapped.sync(code=1).actions == []
+        assert sides(swapped) == before, "what came back is no edit, what went no deletion"
+        assert undo(swapped).code == 0
+        assert sides(swapped) == after
+
+
+def test_a_folder_does_not_take_the_place_of_one_with_something_in_it_that_stays(swapped: Pair) -> None:
+    disk.write(swapped.right, {"a/x.tmp": "mine"})
+    before = sides(swapped)
+    answer = swapped.call("resolve", JOB, "a", "--keep", "left", "--json")
+    assert (answer.code, [row["reason"] for row in answer.document["problems"]]) == (4, ["partly-kept"]), str(answer)
+    assert sides(swapped) == before
+
+
 NAMED = [
     Why("a file that was edited", {"e": "mine"}, {"a": ("target-changed", "changed since"), "e": ("target-changed", "renamed to e")}, {"e": "=mine", "d": "/"}),
     Why("a file that was deleted", {"e": None}, {"a": ("target-changed", "not there any more"), "e": ("target-changed", "not there")}, {"e": None, "a": None}),

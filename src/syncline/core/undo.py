@@ -69,6 +69,12 @@ class Change:
     freed: int | None = None
     group: RelPath | None = None
 
+    @property
+    def displaced_folder(self) -> bool:
+        """Whether one folder took the place of another, which went with all in it."""
+        folders = [each is not None and each.kind is Kind.DIRECTORY for each in (self.was.entry, self.became)]
+        return all(folders) and self.was.kept is not None
+
 
 class Sight(Protocol):
     """What stands on the disk now. Raises: PathError."""

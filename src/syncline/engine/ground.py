@@ -167,7 +167,7 @@ class Ground:
         `aside`. A directory is brought with all that is in scope in it."""
         at, present = found.place(side), found.entries[side]
         wanted = entry if source.side is side else carried(self.rules, source.side, entry, None)
-        if present is not None and present.kind is Kind.DIRECTORY and entry.kind is not Kind.DIRECTORY:
+        if present is not None and present.kind is Kind.DIRECTORY and aside is None:
             yield self.trash(at, present, because, group)
             present = None
         yield _made(at, present, because, wanted, source, entry, aside, group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from syncline.core import names
 from syncline.core import undo as inverting
@@ -83,6 +84,7 @@ class Decision:
             return found
         self.steps, self.late = {}, {}
         self.changes = inverting.changes(self.done, self.trail, self.passed)
+        self.displaced = {each.at: each for each in self.changes if each.freed is None and each.displaced_folder}
         for change in self.changes:
             if change.freed is None:
                 self._decide(change, made)
@@ -177,6 +179,7 @@ class Decision:
 
     def _decide(self, change: inverting.Change, made: set[Place]) -> None:
         try:
+            change = self._with_what_went(change)
             if change.at in made and (half := self._half_done(change)) is not None:
                 self.steps[change.at] = half
                 return
@@ -186,6 +189,17 @@ class Decision:
                 self.steps[aside] = TakeAway(aside, left)  # an undo that was cut off had come so far
         except PathError as error:
             self.steps[change.at] = Stays(change.at, Reason(error.reason), error.detail)
+
+    def _with_what_went(self, change: inverting.Change) -> inverting.Change:
+        """A change of a name in a folder that took the place of another one: what had that name before went with it."""
+        at = change.at
+        tops = [Place(at.side, above) for above in names.ancestors(at.path)] if change.was.entry is None else []
+        top = next((self.displaced[each] for each in tops if each in self.displaced), None)
+        if top is None or top.was.kept is None:
+            return change
+        kept = Place(top.was.kept.side, RelPath(top.was.kept.path + at.path[len(top.at.path) :]))
+        went = self.disk.now(kept)
+        return change if went is None else replace(change, was=inverting.Was(went, kept))
 
     def _half_done(self, change: inverting.Change) -> BringBack | None:
         """A directory that is there again, perhaps without all that was in it."""

@@ -121,6 +121,8 @@ class Drawing:
         for relative, entry in inside:
             assert step.kept is not None
             place = Place(at.side, names.join(at.path, relative))
+            if self._decided_below(at, place):
+                continue
             kept = Place(step.kept.side, names.join(step.kept.path, relative))
             there = self.decision.entry(place) if step.keeps_folder else None
             if there is None or (there.kind is entry.kind is Kind.DIRECTORY):
@@ -135,6 +137,11 @@ class Drawing:
                 reason = Because(Why.UNDO, at, step.present if step.keeps_folder else step.entry)
                 (self.removals if step.is_folder else self.puts).append(replace(removal, because=reason))
                 self.then[kept] = Then(None, kept)
+
+    def _decided_below(self, top: Place, place: Place) -> bool:
+        """Whether something else than that it comes back with a folder was decided of a place in it, or above it."""
+        below = [place.path, *(each for each in names.ancestors(place.path) if _is_below(each, top.path))]
+        return any(isinstance(self.steps.get(Place(top.side, each)), BringBack | Stays) for each in below)
 
     def _made(
         self,
