@@ -1,5 +1,7 @@
 """`explain`, `status --hours` and `doctor`: what they say of what has happened."""
 
+# ruff: noqa: E501  a row of a table is a line
+
 from __future__ import annotations
 
 import os
@@ -140,12 +142,51 @@ def test_a_held_conflict_says_how_to_go_on(pair: Pair) -> None:
     assert told["next"][0] == f"syncline resolve {JOB} 'a b' --keep left"
 
 
+BESIDE: list[tuple[str, disk.Tree, disk.Tree, str, bool, str]] = [
+    ("nothing since", {}, {}, "d/a", True, "both sides agree; another version of it is the clash file"),
+    ("an edit", {"d/a": "edit"}, {}, "d/a", False, "it changed in left; the next run brings it into step; another version"),
+    ("a deletion", {"d/a": None}, {}, "d/a", False, "it was deleted in left; the next run"),
+    ("an edit of the clash file", {}, {"clash": "edit"}, "clash", False, "changed in right; the next run brings it into step; it is the version of right"),
+    ("a clash file that is gone", {"clash": None}, {"clash": None}, "d/a", True, "both sides have it as they agreed"),
+    ("a clash file that was there", {"clash": None}, {"clash": None}, "clash", True, "it stands on neither side"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("says", "left", "right", "path", "in_step", "reason"), BESIDE, ids=[row[0] for row in BESIDE])
+def test_how_it_stands_beside_a_clash_file(
+    pair: Pair, says: str, left: disk.Tree, right: disk.Tree, path: str, in_step: bool, reason: str
+) -> None:
+    history(pair)
+    (clash,) = (each for each in disk.read(pair.left) if "_clash_" in each)
+    spelled = [{clash if each == "clash" else each: what for each, what in side.items()} for side in (left, right)]
+    pair.write(*spelled)
+    told = explain(pair, clash if path == "clash" else path)
+    assert (told["in_step"], reason in told["reason"]) == (in_step, True), told
+    if in_step is False:
+        assert told["next"] == [f"syncline run {JOB}"]
+
+
+def test_names_are_shown_in_one_way(pair: Pair) -> None:
+    pair.write({"a": "x"})
+    pair.sync()
+    os.rename(pair.left / "a", pair.left / "\udcff\n")
+    pair.sync()
+    assert "renamed in right to \\xff\\n: " in pair.call("explain", JOB, "\udcff\n").out
+
+
+def test_of_a_conflict_that_was_undone(pair: Pair) -> None:
+    history(pair)
+    pair.call("undo", "last")
+    told = explain(pair, "d/a")
+    assert (told["in_step"], "left it different on the two sides" in told["reason"]) == (False, True), told
+
+
 def test_folders_that_are_away_do_not_hide_the_story(pair: Pair) -> None:
     history(pair)
     pair.right.rename(pair.right.with_name("away"))
     told = explain(pair, "d/a")
     assert len(told["events"]) == 4
-    assert told["events"][1]["there"] is None
+    assert (told["events"][1]["there"], told["in_step"]) == (None, None)
     told = explain(pair, "still")
     assert (told["in_step"], told["next"]) == (None, [f"syncline doctor {JOB}"])
 

@@ -107,7 +107,9 @@ def _done(event: EventRow) -> list[str]:
         state += ";"
     why = show.reason(event["why"])
     size = f" {show.size(event['bytes'])}" if event["bytes"] else ""
-    did = _DID.get(event["action"], event["action"] + " in {root}").format(root=event["root"], to=event.get("to", ""))
+    did = _DID.get(event["action"], event["action"] + " in {root}").format(
+        root=event["root"], to=printable(event.get("to", ""))
+    )
     kept = "the earlier version went to the trash" if state.endswith(";") else ""
     return [f"{did}{size}{f': {why}' if why else ''}{state}", kept]
 

@@ -7,12 +7,13 @@ paths that do not exist any more too. Changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NotRequired, TypedDict
 
 from syncline.core import names, policy
 from syncline.core.model import (
     SIDES,
+    Conflict,
     Entry,
     Kind,
     MakeDirectory,
@@ -27,7 +28,7 @@ from syncline.core.model import (
 )
 from syncline.core.record import PRIVATE
 from syncline.core.report import PlaceRow, action_row
-from syncline.engine import renamed
+from syncline.engine import renamed, resolve
 from syncline.engine.ground import Found, Ground
 from syncline.engine.lineage import earlier_names, moment_of, went
 from syncline.engine.world import World
@@ -207,12 +208,27 @@ def _present(job: Job, store: Store, path: RelPath, world: World | None, spell: 
             return _Present(False, renamed.apart(job, conflict), commands)
         if conflict.clash is None:
             return _Present(False, f"it is an open conflict ({conflict.rule.value}) and waits for you", commands)
-        if path == conflict.clash:
-            side = job.kind.root_name(conflict.clash_from or Side.RIGHT)
-            told = f"it is the version of {side} of {names.printable(conflict.path)}, put aside as a clash file"
-            return _Present(True, told, commands)
-        told = f"both sides agree; another version of it is the clash file {names.printable(conflict.clash)}"
-        return _Present(True, told, commands)
+        if world is not None and resolve.removed(world.roots, [recorded]):
+            continue
+        beside = _beside(job, conflict, conflict.clash, path)
+        standing = _standing(job, store, path, world, spell)
+        if standing.in_step is False:
+            return replace(standing, reason=f"{standing.reason}; {beside}")
+        agree = "both sides agree; " if standing.in_step and path != conflict.clash else ""
+        return _Present(standing.in_step, f"{agree}{beside}", commands)
+    return _standing(job, store, path, world, spell)
+
+
+def _beside(job: Job, conflict: Conflict, clash: RelPath, path: RelPath) -> str:
+    """In words, what stands beside a path since a conflict whose versions were both kept."""
+    if path != clash:
+        return f"another version of it is the clash file {names.printable(clash)}"
+    side = job.kind.root_name(conflict.clash_from or Side.RIGHT)
+    return f"it is the version of {side} of {names.printable(conflict.path)}, put aside as a clash file"
+
+
+def _standing(job: Job, store: Store, path: RelPath, world: World | None, spell: Spell) -> _Present:
+    """How a path stands, whatever conflict waits there."""
     again = (f"syncline run {job.word}",)
     problem = _problem(job, store, path)
     if problem is not None:
@@ -231,7 +247,8 @@ def _present(job: Job, store: Store, path: RelPath, world: World | None, spell: 
 
 
 def _waiting(job: Job, store: Store, path: RelPath) -> list[Recorded]:
-    """The open conflicts at a path, or where an undo left a folder above it apart as a whole."""
+    """The open conflicts at a path, or where an undo left a folder above it apart as a whole; what an undo left, first:
+    that holds until a person says otherwise."""
     found = [each for each in Conflicts(store).open_conflicts(job.id) if path in each.conflict.called]
     for above in names.ancestors(path)[:-1]:
         found += [
@@ -239,7 +256,7 @@ def _waiting(job: Job, store: Store, path: RelPath) -> list[Recorded]:
             for each in Conflicts(store).open_at(job.id, above)
             if each.conflict.rule is Rule.UNDONE and each.conflict.whole
         ]
-    return found
+    return sorted(found, key=lambda each: each.conflict.rule is not Rule.UNDONE)
 
 
 def _left_apart(job: Job, store: Store, recorded: Recorded, path: RelPath, spell: Spell) -> _Present:
