@@ -11,7 +11,17 @@ from datetime import datetime, timedelta
 from typing import Any, NotRequired, TypedDict, cast
 
 from syncline.core.model import SIDES, Conflict, Entry, Kind, MergeWith, Outcome, Place, RelPath, Side
-from syncline.core.report import FORMAT, PLANNED, SKIPPED, ActionRow, Document, Summary, action_row, with_actions
+from syncline.core.report import (
+    FORMAT,
+    PLANNED,
+    SKIPPED,
+    ActionRow,
+    Document,
+    Summary,
+    action_row,
+    counted,
+    with_actions,
+)
 from syncline.engine.trash import Kept
 from syncline.errors import UsageError
 from syncline.jobs.kind import Job
@@ -19,7 +29,7 @@ from syncline.store.conflicts import Conflicts, Recorded
 from syncline.store.db import Store, stored_time
 from syncline.store.jobs import Job as Remembered
 from syncline.store.jobs import Jobs
-from syncline.store.journal import Journal
+from syncline.store.journal import DONE, Journal
 from syncline.store.runs import Run, Runs
 from syncline.store.suspects import Suspects
 
@@ -174,7 +184,7 @@ def history(store: Store, name: str | None = None, limit: int | None = None) -> 
             "started": run.started,
             "seconds": None if run.seconds is None else round(run.seconds, 3),
             "outcome": None if run.outcome is None else run.outcome.value,
-            "summary": _summary(run),
+            "summary": _summary(store, run),
         }
         for run in Runs(store).history(wanted, limit)
     ]
@@ -279,7 +289,7 @@ def show(store: Store, said: str) -> Shown:
         "conflicts": kept.get("conflicts", []),
         "problems": kept.get("problems", []),
         "objections": kept.get("objections", []),
-        "summary": _summary(run),
+        "summary": _summary(store, run),
         "seconds": round(run.seconds or 0.0, 3),
     }
     return Shown(head, store, run.id, names)
@@ -354,9 +364,12 @@ def _now(conflict: Conflict, side: Side) -> RelPath:
     return conflict.names[SIDES.index(side)] if conflict.names else conflict.path
 
 
-def _summary(run: Run) -> Summary:
+def _summary(store: Store, run: Run) -> Summary:
+    """What a run did; of one that was cut off, or goes on, as far as its journal tells."""
+    if not run.summary:
+        return counted(step.action for step in Journal(store).actions(run.id) if step.state == DONE)
     empty = dict.fromkeys(Summary.__annotations__, 0)
-    return cast(Summary, {**empty, **(run.summary or {})})
+    return cast(Summary, {**empty, **run.summary})
 
 
 def _root_names(kind: str) -> tuple[str, str]:

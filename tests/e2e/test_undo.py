@@ -598,6 +598,24 @@ def test_a_run_that_was_cut_off_is_finished_and_undone(parent: Forks, quick: Pat
     assert counted >= 5
 
 
+def test_what_a_run_that_was_cut_off_did_is_told(parent: Forks, quick: Path) -> None:
+    told = set()
+    for moment in range(30, 52, 4):
+        pair = Pair(Path(tempfile.mkdtemp(dir=quick)), parent=parent)
+        pair.write({f"f{number}": NEW for number in range(6)})
+        args = ("--state-dir", pair.state, "sync", pair.left, pair.right, "--json")
+        assert parent.call(*args, kill=moment, batch=1).code == -9
+        for finish in (lambda: None, pair.sync):
+            finish()
+            run = pair.call("history", "--json").document["runs"][-1]
+            shown = pair.call("show", run["run"], "--json").document
+            copied = [row["bytes"] for row in shown["actions"] if row["state"] == "done"]
+            assert run["summary"] == shown["summary"]
+            assert (shown["summary"]["copied"], shown["summary"]["bytes_copied"]) == (len(copied), sum(copied))
+            told.add(len(copied))
+    assert len(told) > 2, told
+
+
 @pytest.mark.parametrize("at", ["write half", "rename publish", "exchange", "rename to-trash", "commit journal done"])
 def test_a_run_that_was_interrupted_is_undone_as_far_as_it_came(pair: Pair, parent: Forks, at: str) -> None:
     pair.write({**{f"f{number}": OLD for number in range(6)}, "gone": OLD})

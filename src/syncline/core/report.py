@@ -352,6 +352,14 @@ class Report:
         return summary
 
 
+def counted(actions: Iterable[Action]) -> Summary:
+    """What these actions did, all of them done; nothing is known of the files there were before."""
+    summary = _nothing()
+    for action in actions:
+        _count(summary, action)
+    return summary
+
+
 def refusal_document(error: SynclineError) -> Refusal:
     """The document of a refusal before it was known of which job."""
     document: Refusal = {
