@@ -11,7 +11,7 @@ from rich.console import Console
 
 from syncline.cli import show
 from syncline.cli.terminal import Screen
-from syncline.core.model import Guard, Kept, Objection, Outcome, Policy, Reason, Why
+from syncline.core.model import Guard, Kept, Objection, Outcome, Policy, Reason, Rule, Why
 from syncline.core.report import Report
 from tests.cli.events import (
     HOSTILE,
@@ -69,6 +69,11 @@ def busy() -> Report:
 def test_a_policy_is_named_where_it_chose(policy: Policy, told: str) -> None:
     made = report(plan(conflicts=[conflict("c", Kept.LEFT, policy=policy)]), Outcome.DONE)
     assert any(line.endswith(f"; {told}") for line in lines(made))
+
+
+def test_of_what_an_undo_left_nothing_is_said_to_be_in_the_trash() -> None:
+    made = report(plan(conflicts=[conflict("c", Kept.LEFT, rule=Rule.UNDONE, policy=Policy.HOLD)]), Outcome.DONE)
+    assert any(line.endswith("the version of left holds on both sides") for line in lines(made))
 
 
 def test_a_run_in_a_pipe() -> None:

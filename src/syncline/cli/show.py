@@ -426,6 +426,8 @@ def _settled(row: ConflictRow, *, would: bool) -> list[str]:
     by = "" if row["policy"] in _SAYS_NO_SIDE else f" ({row['policy']})"
     if row["rule"] == "props-both":
         return [f"those of {row['kept']} hold{by}"]
+    if row["rule"] == "undone":
+        return [f"the version of {row['kept']} holds on both sides"]
     return [f"the version of {row['kept']} holds{by},", "the other one is in the trash"]
 
 
