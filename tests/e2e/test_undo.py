@@ -729,6 +729,10 @@ SWAP = {"a/f": OLD, "a/s/g": OLD, "a/x": OLD, "a/n/y": KEPT, "b/f": WAS, "b/s/h"
 
 @pytest.fixture
 def swapped(pair: Pair) -> Pair:
+    return swap(pair)
+
+
+def swap(pair: Pair) -> Pair:
     """Two folders that changed places on the left, which was taken back on the right."""
     pair.write(SWAP)
     pair.sync("--exclude", "*.tmp")
@@ -768,6 +772,27 @@ def test_a_folder_that_took_the_place_of_another_gives_it_back(
         assert sides(swapped) == before, "what came back is no edit, what went no deletion"
         assert undo(swapped).code == 0
         assert sides(swapped) == after
+
+
+def test_a_folder_that_takes_the_place_of_another_loses_nothing_when_killed(parent: Forks, quick: Path) -> None:
+    step = 0
+    while True:
+        step += 1 if SWEEP == "all" else 8
+        pair = swap(Pair(quick / str(step), parent=parent))
+        left, right = disk.read(pair.left), disk.read(pair.right)
+        args = ("resolve", JOB, "--all", "--keep", "left", "--json")
+        done = parent.call("--state-dir", pair.state, *args, kill=step)
+        if done.code == 0:
+            break
+        told = f"killed at {step}: {done.steps[-1]}"
+        assert pair.sync(code=None).code in (0, 1), told
+        assert disk.read(pair.left) == left, told
+        if disk.read(pair.right) != left:
+            assert pair.call(*args).code == 0, told
+        assert pair.same() == left, told
+        kept = set(disk.trash(pair.right).values()) | set(disk.read(pair.right).values())
+        assert set(right.values()) <= kept, told
+    assert step > 8
 
 
 def test_a_folder_does_not_take_the_place_of_one_with_something_in_it_that_stays(swapped: Pair) -> None:
