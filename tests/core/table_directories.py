@@ -185,6 +185,17 @@ TYPES = [
         trash="R:d/b=1",
     ),
     Row(
+        "a file and a directory whose names differ in case alone: the directory is made before what is in it",
+        "",
+        "d/E/c=1",
+        "D=2",
+        "d/E/c=1 D_clash_M=2",
+        "D/E/c=1 D_clash_M=2",
+        conflicts="d:type-both:left",
+        abilities=(Ability(), FOLDS_CASE),
+        swap=False,
+    ),
+    Row(
         "a directory that became a file while ignored files are in its twin",
         "d/a=1",
         "d=5",

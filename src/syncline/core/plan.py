@@ -282,8 +282,10 @@ def _ordered(actions: list[Action], renames: Sequence[Rename]) -> tuple[list[Act
             groups.setdefault(action.group, []).append(action)
     for group, members in groups.items():
         members.sort(key=_key_in_group)
-        if any(isinstance(member, MakeDirectory) for member in members):
-            key = (_ORDER[MakeDirectory], 0, group)  # before what is made below, after what it is made in
+        made = [member.at.path for member in members if isinstance(member, MakeDirectory)]
+        if made:
+            # before what is made below, after what it is made in; `group` is how the left spells it
+            key = (_ORDER[MakeDirectory], 0, min(made))
         else:
             key = (_ORDER[PutFile], size_class(max(map(size_of, members))), group)
         units.append((key, members))
