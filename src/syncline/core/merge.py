@@ -422,8 +422,8 @@ def _hold_ignored(draft: Draft, merged: Merged, name: Name) -> Fate:
         return draft.disown(merged, name, Hold.IGNORED)
     side = scope[0]
     _count_files(merged, *(name.entry(each) if each is side else None for each in SIDES))
-    shown = names.printable(names.basename(name.path(side.other)))
-    draft.problem(name, side, Reason.NAME_COLLISION, f"{shown!r} on the other side, which is ignored, has this name")
+    shown = names.printable(name.path(side.other))
+    draft.problem(name, side, Reason.NAME_COLLISION, f"{shown!r} on the other side, which is ignored, is in its place")
     return draft.hold(merged, name, Hold.WAITING)
 
 

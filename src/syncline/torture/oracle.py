@@ -467,10 +467,9 @@ def held_rightly(after: Sight, told: Iterable[Problem], rules: Mapping[str, Name
 
 
 def _collides(after: Sight, place: Place) -> bool:
-    path, side = after.key(place.path), place.side
-    here, there = (after.tree(each.value).get(path, _NOTHING) for each in (side, side.other))
-    alike = (here.kind, here.spelled) == (there.kind, there.spelled)
-    return path in after.collisions(side.value) or (there is not _NOTHING and not alike)
+    path, side, other = after.key(place.path), place.side.value, place.side.other.value
+    here, there = after.tree(side).get(path, _NOTHING), after.raw(other).get(place.path, _NOTHING)
+    return path in after.collisions(side) or (path in after.tree(other) and here.kind != there.kind)
 
 
 def _bare(path: str, left: Tree, right: Tree) -> bool:
