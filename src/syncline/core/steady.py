@@ -67,11 +67,11 @@ class Steady:
     ) -> tuple[bytes, bytes, bytes, int]:
         """The three payloads of the directory with these names besides the steady ones, none of which may be among
         them; and the bytes of the steady files."""
-        records = self._records(Side.LEFT, left)
-        size = sum(RECORD.unpack_from(record)[2] for name, record in records.items() if name not in left)
+        records = {name: record for name, record in split(self.payload(Side.LEFT)).items() if name not in self.apart}
+        size = sum(RECORD.unpack_from(record)[2] for record in records.values())
         notes, rest = listing.pack_beside(left, right, base, fold)
-        notes = self._notes(name for name in records if name not in left) | notes
-        return _joined(records), _joined(self._records(Side.RIGHT, right)), _joined(notes) + rest, size
+        notes = self._notes(records) | notes
+        return self.beside(Side.LEFT, left), self.beside(Side.RIGHT, right), _joined(notes) + rest, size
 
 
 def tell_apart(

@@ -198,7 +198,7 @@ class Memory:
         steady = (at.origin or at).steady
         number, size = len(files), sum(entry.size for entry in files)
         if steady is not None:
-            packed_left, packed_right, beside, more = steady.packed(on_left, on_right, base, self._fold)
+            packed_left, packed_right, beside, more = steady.packed(left or {}, right or {}, base, self._fold)
             number, size = number + steady.files, size + more
         else:
             packed_left, packed_right = listing.pack(left or {}), listing.pack(right or {})
@@ -254,6 +254,8 @@ class Memory:
 
     def _gone(self, side: Side, path: RelPath) -> bool:
         """Whether this run removed a directory, itself or with one above it."""
+        if not self._results.entries:
+            return False
         for place in (path, *names.ancestors(path)):
             at = Place(side, place)
             if at in self._results.entries:

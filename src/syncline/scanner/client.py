@@ -96,12 +96,13 @@ class Observed:
         if left is None and right is None and (found is None or (on_both and found[1])):
             return None  # as it was, and settled; what only one side has never is, nor what is below it
         triple = self._triple(row, left_path, right_path, left, right)
-        triple = triple if on_both else triple.complete(self._fold)
-        triple = replace(
-            triple,
-            left=None if above.left is None else triple.left,
-            right=None if above.right is None else triple.right,
-        )
+        if not on_both:
+            triple = triple.complete(self._fold)
+            triple = replace(
+                triple,
+                left=None if above.left is None else triple.left,
+                right=None if above.right is None else triple.right,
+            )
         self._go_down(above, triple)
         return triple
 
