@@ -276,6 +276,14 @@ def test_a_signal_ends_a_run_in_order(shell: Shell, number: signal.Signals, code
     assert len(list((shell.folder / "right").glob("d*/*"))) == 2000
 
 
+def test_a_signal_while_the_program_is_being_loaded_is_told(shell: Shell) -> None:
+    early = shell.folder / "early"
+    early.mkdir()
+    (early / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = shell("status", PYTHONPATH=f"{early}:{SOURCE}")
+    assert (done.returncode, done.stderr.count(b"syncline: interrupted"), done.stderr.count(b"\n")) == (130, 1, 1)
+
+
 @pytest.mark.parametrize(("home", "place"), [({}, "home/.local/state"), ({"XDG_STATE_HOME": "{}/xdg"}, "xdg")])
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other places")
 def test_where_the_state_is(shell: Shell, home: dict[str, str], place: str) -> None:

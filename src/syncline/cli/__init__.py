@@ -24,6 +24,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.set_threshold(_YOUNG)
     try:
         return _main(sys.argv[1:])
+    except KeyboardInterrupt:  # while it was being loaded, or had nothing more to do than to end
+        from syncline.errors import Interrupted
+
+        told = Interrupted(2)
+        print(f"syncline: {told.message}; {told.hint}", file=sys.stderr)
+        return told.exit_code
     finally:
         gc.freeze()  # the process ends: nothing that still stands is looked through for garbage
 
