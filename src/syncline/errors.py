@@ -103,12 +103,14 @@ class ScanFailed(SynclineError):
 
 
 class PathError(SynclineError):
-    """One path could not be handled. `reason` is a value of `syncline.core.model.Reason`."""
+    """One path could not be handled. `reason` is a value of `syncline.core.model.Reason`, `side` one of `Side` there,
+    empty where nobody said which."""
 
     exit_code = 4
 
-    def __init__(self, reason: str, path: str, detail: str) -> None:
+    def __init__(self, reason: str, path: str, detail: str, *, side: str = "") -> None:
         super().__init__(f"{path}: {detail}")
+        self.side = side
         self.reason = reason
         self.path = path
         self.detail = detail

@@ -357,7 +357,7 @@ def test_what_changed_since_is_left_alone(case: Since, pair: Pair) -> None:
     assert answer.code == case.code, str(answer)
     if case.code == 4:
         (problem,) = answer.document["problems"]
-        assert problem["reason"] == "target-changed"
+        assert (problem["reason"], problem["root"]) == ("target-changed", case.side)
         assert f"syncline run {JOB}" in problem["detail"]
         after = disk.fingerprint(pair.left, pair.right)
         assert {path for path in before if before[path] != after.get(path) and "/.syncline" not in path} == set()

@@ -119,7 +119,8 @@ def test_a_path_that_is_taken_is_exit_4(deleted: Pair, says: str, left, right, a
     before = disk.read(deleted.left), disk.read(deleted.right), disk.trash(deleted.right)
     answer = restore(deleted, *args)
     assert (answer.code, answer.document["outcome"]) == (4, "failed"), str(answer)
-    assert "--to" in answer.document["problems"][0]["detail"]
+    problem = answer.document["problems"][0]
+    assert (problem["root"], "--to" in problem["detail"]) == ("left" if left else "right", True)
     assert (disk.read(deleted.left), disk.read(deleted.right), disk.trash(deleted.right)) == before
 
 

@@ -799,7 +799,8 @@ def test_a_folder_does_not_take_the_place_of_one_with_something_in_it_that_stays
     disk.write(swapped.right, {"a/x.tmp": "mine"})
     before = sides(swapped)
     answer = swapped.call("resolve", JOB, "a", "--keep", "left", "--json")
-    assert (answer.code, [row["reason"] for row in answer.document["problems"]]) == (4, ["partly-kept"]), str(answer)
+    told = [(row["root"], row["path"], row["reason"]) for row in answer.document["problems"]]
+    assert (answer.code, told) == (4, [("right", "a/x.tmp", "partly-kept")]), str(answer)
     assert sides(swapped) == before
 
 

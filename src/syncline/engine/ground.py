@@ -6,6 +6,7 @@ Looks only where it is asked to, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from syncline.core import filters, listing, names
@@ -20,6 +21,7 @@ from syncline.core.model import (
     Kind,
     MakeDirectory,
     Place,
+    Problem,
     PutFile,
     PutLink,
     Reason,
@@ -70,8 +72,24 @@ class Found:
         return self.agreed is not None and self.agreed.left.kind is Kind.DIRECTORY
 
 
+@contextmanager
+def on(side: Side) -> Iterator[None]:
+    """What is looked at within stands on this side. Raises: PathError: which says so."""
+    try:
+        yield
+    except PathError as error:
+        error.side = error.side or side.value
+        raise
+
+
+def obstacle(error: PathError, otherwise: Side) -> Problem:
+    """What is told of a path that could not be handled; on which side, where the error does not say it."""
+    place = Place(Side(error.side) if error.side else otherwise, RelPath(error.path))
+    return Problem(place, Reason(error.reason), error.detail)
+
+
 class Ground:
-    """Both roots of a job and its base, asked path by path. Raises: PathError, StateError."""
+    """Both roots of a job and its base, asked path by path. Raises: PathError (with its side), StateError."""
 
     def __init__(self, job: Job, world: World) -> None:
         self.job = job
@@ -104,9 +122,14 @@ class Ground:
         for side in SIDES:
             spelled = agreed.name(side) if agreed is not None else self._spelled(side, folders[side], name)
             paths[side] = names.join(folders[side], spelled)
-        entries = {side: self._entry(side, paths[side]) for side in SIDES}
+        entries = {side: self.entry(Place(side, paths[side])) for side in SIDES}
         held = base.unagreed.get(key)
         return Found(paths, entries, row, key, agreed, None if held is None else held.before)
+
+    def entry(self, place: Place) -> Entry | None:
+        """What stands at a place."""
+        with on(place.side):
+            return self.roots[place.side].entry(place.path)
 
     def rotten(self, found: Found) -> list[Side]:
         """The sides that hold bytes nobody wrote, as far as that is known."""
@@ -142,9 +165,10 @@ class Ground:
         while stack:
             relative = stack.pop()
             inner = names.join(place.path, relative) if relative else place.path
-            listed = self.roots[place.side].listing(inner)
-            if listed is None:
-                raise PathError(Reason.TARGET_CHANGED, inner, "vanished while it was looked at")
+            with on(place.side):
+                listed = self.roots[place.side].listing(inner)
+                if listed is None:
+                    raise PathError(Reason.TARGET_CHANGED, inner, "vanished while it was looked at")
             for name, entry in sorted(listing.unpack(listed[0]).items()):
                 below = names.join(relative, name)
                 if leave(names.join(inner, name), entry):
@@ -193,14 +217,17 @@ class Ground:
         for relative, inner in self.tree(at, lambda path, entry: False):
             path = _inside(at.path, relative)
             if self._stays(path, inner):
-                raise PathError(Reason.PARTLY_KEPT, path, "is not synchronised and would go with its folder; move it")
+                told = "is not synchronised and would go with its folder; move it"
+                raise PathError(Reason.PARTLY_KEPT, path, told, side=at.side.value)
             files += inner.kind is Kind.FILE
             size += inner.size
-        return Trash(at, entry, because, files, size, transfer.subtree(self.roots[at.side], at.path), group)
+        with on(at.side):
+            digest = transfer.subtree(self.roots[at.side], at.path)
+        return Trash(at, entry, because, files, size, digest, group)
 
     def free_name(self, found: Found) -> str:
         """A clash name for a name, free on both sides."""
-        taken = {self.fold(name) for side in SIDES for name in self.roots[side].names(names.parent(found.paths[side]))}
+        taken = {self.fold(name) for side in SIDES for name in self._names(side, names.parent(found.paths[side]))}
         longest = min(self.rules.left.names.max_bytes, self.rules.right.names.max_bytes)
         spelled = names.basename(found.paths[Side.LEFT])
         return names.clash_name(spelled, self.rules.minute, lambda name: self.fold(name) in taken, longest)
@@ -218,12 +245,13 @@ class Ground:
 
     def _spelled(self, side: Side, above: RelPath, name: str) -> str:
         """How a side spells a name; as it is given, where it has none like it."""
-        if self._entry(side, names.join(above, name)) is not None:
+        if self.entry(Place(side, names.join(above, name))) is not None:
             return name
-        return next((each for each in self.roots[side].names(above) if self.fold(each) == self.fold(name)), name)
+        return next((each for each in self._names(side, above) if self.fold(each) == self.fold(name)), name)
 
-    def _entry(self, side: Side, path: RelPath) -> Entry | None:
-        return self.roots[side].entry(path)
+    def _names(self, side: Side, folder: RelPath) -> list[str]:
+        with on(side):
+            return self.roots[side].names(folder)
 
     def _below(self, parent: int | None) -> dict[str, Row]:
         """The rows of the directories in a directory, by folded key. Asked for often, read once."""
@@ -240,7 +268,8 @@ class Ground:
         return self._remembered[row.id]
 
     def _rows_hold(self, side: Side, path: RelPath, row: Row) -> bool:
-        listed = self.roots[side].listing(path)
+        with on(side):
+            listed = self.roots[side].listing(path)
         if listed is None or not listing.same(row.sealed(side), listed[0]):
             return False
         return all(

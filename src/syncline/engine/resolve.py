@@ -22,7 +22,6 @@ from syncline.core.model import (
     Kind,
     Place,
     Policy,
-    Problem,
     Reason,
     RelPath,
     Rename,
@@ -32,7 +31,7 @@ from syncline.core.model import (
     Why,
 )
 from syncline.engine.errand import Errand, run_errand
-from syncline.engine.ground import Found, Ground
+from syncline.engine.ground import Found, Ground, obstacle
 from syncline.engine.standing import judge
 from syncline.engine.world import Ask, World
 from syncline.errors import PathError, UsageError
@@ -127,8 +126,7 @@ def draw(ground: Ground, conflicts: Iterable[Recorded], keep: Keep) -> Errand:
         try:
             _draw(ground, recorded, keep, errand)
         except PathError as error:
-            place = Place(Side.LEFT if ground.job.kind.writes_left else Side.RIGHT, RelPath(error.path))
-            errand.problems.append(Problem(place, Reason(error.reason), error.detail))
+            errand.problems.append(obstacle(error, Side.LEFT if ground.job.kind.writes_left else Side.RIGHT))
     return errand
 
 
@@ -178,8 +176,10 @@ def _of_clash(ground: Ground, conflict: Conflict, clash: RelPath, keep: Keep) ->
     if keep is Keep.BOTH or all(second.entries[side] is None for side in SIDES):
         return [], Kept.BOTH if keep is Keep.BOTH else conflict.kept or Kept.BOTH, []
     for found in (first, second):
-        if not ground.as_remembered(found) and any(found.entries[side] is not None for side in SIDES):
-            raise _changed(ground, found.paths[Side.LEFT])
+        if any(found.entries[side] is not None for side in SIDES):
+            for side in SIDES:
+                if not ground.side_as_remembered(found, side):
+                    raise _changed(ground, found.place(side))
     loser = conflict.clash_from or Side.RIGHT
     side = _newer(ground, conflict) if keep is Keep.NEWEST else Side(keep.value)
     group, actions = conflict.path, list[Action]()
@@ -201,7 +201,7 @@ def _of_held(ground: Ground, conflict: Conflict, keep: Keep) -> tuple[list[Actio
     found = ground.find(conflict.path)
     for side, seen in ((Side.LEFT, conflict.left), (Side.RIGHT, conflict.right)):
         if not _as_seen(seen, found.entries[side]):
-            raise _changed(ground, found.paths[Side.LEFT])
+            raise _changed(ground, found.place(side))
     if conflict.rule is Rule.UNDONE:
         if keep is Keep.BOTH and conflict.whole and _two_folders(found):
             return [], Kept.BOTH, []  # nothing is remembered of them: the next run unites them
@@ -235,9 +235,10 @@ def _of_renamed(ground: Ground, conflict: Conflict, keep: Keep) -> tuple[list[Ac
     side = Side.RIGHT if keep is Keep.RIGHT else Side.LEFT  # a name has no time: as the policy newest takes it
     at = {each: Place(each, path) for each, path in zip(SIDES, conflict.names, strict=True)}
     seen = {Side.LEFT: conflict.left, Side.RIGHT: conflict.right}
-    there = {each: ground.roots[each].entry(at[each].path) for each in SIDES}
-    if not all(_as_seen(seen[each], there[each]) for each in SIDES):
-        raise _changed(ground, conflict.path)
+    there = {each: ground.entry(at[each]) for each in SIDES}
+    for each in SIDES:
+        if not _as_seen(seen[each], there[each]):
+            raise _changed(ground, at[each])
     to = _free(ground, ground.find(at[side].path), side.other)
     because = Because(Why.CONFLICT, at[side], there[side])
     return [Rename(at[side.other], to, there[side.other], because, conflict.path)], Kept(side.value), []
@@ -248,15 +249,16 @@ def _free(ground: Ground, found: Found, side: Side) -> RelPath:
     root, above = ground.job.kind.root_name(side), names.parent(found.paths[side])
     name = names.basename(found.paths[side.other])
     to = names.join(above, name)
-    obstacle = names.impossible(name, ground.rules.ability(side).names)
-    if obstacle is not None:
-        raise PathError(Reason.IMPOSSIBLE_NAME, to, f"{obstacle} ({root})")
+    unfit = names.impossible(name, ground.rules.ability(side).names)
+    if unfit is not None:
+        raise PathError(Reason.IMPOSSIBLE_NAME, to, f"{unfit} ({root})", side=side.value)
     if found.entries[side] is not None:
-        raise PathError(Reason.TARGET_CHANGED, to, f"something else has this name on {root}; move it, and say it again")
-    folder = ground.roots[side].entry(above) if above else None
+        told = f"something else has this name on {root}; move it, and say it again"
+        raise PathError(Reason.TARGET_CHANGED, to, told, side=side.value)
+    folder = ground.entry(Place(side, above)) if above else None
     if above and (folder is None or folder.kind is not Kind.DIRECTORY):
         told = f"there is no such folder on {root}; first: syncline run {ground.job.word}"
-        raise PathError(Reason.TARGET_CHANGED, above, told)
+        raise PathError(Reason.TARGET_CHANGED, above, told, side=side.value)
     return to
 
 
@@ -334,7 +336,8 @@ def _newer(ground: Ground, conflict: Conflict) -> Side:
 def _there(found: Found, side: Side) -> Entry:
     entry = found.entries[side]
     if entry is None:
-        raise PathError(Reason.TARGET_CHANGED, found.paths[side], "is not there any more; run the job, or keep both")
+        told = "is not there any more; run the job, or keep both"
+        raise PathError(Reason.TARGET_CHANGED, found.paths[side], told, side=side.value)
     return entry
 
 
@@ -346,6 +349,6 @@ def _as_seen(seen: Entry | None, found: Entry | None) -> bool:
     return same_file(seen, found)
 
 
-def _changed(ground: Ground, path: RelPath) -> PathError:
+def _changed(ground: Ground, place: Place) -> PathError:
     told = f"a side changed since the conflict was found; first: syncline run {ground.job.word}"
-    return PathError(Reason.TARGET_CHANGED, path, told)
+    return PathError(Reason.TARGET_CHANGED, place.path, told, side=place.side.value)

@@ -20,7 +20,6 @@ from syncline.core.model import (
     Kind,
     MakeDirectory,
     Place,
-    Problem,
     PutFile,
     PutLink,
     Reason,
@@ -29,7 +28,7 @@ from syncline.core.model import (
     Why,
 )
 from syncline.engine.errand import Errand, run_errand
-from syncline.engine.ground import Ground
+from syncline.engine.ground import Ground, obstacle
 from syncline.engine.lineage import Moment, earlier_names
 from syncline.engine.world import Ask, World
 from syncline.errors import PathError, UsageError
@@ -261,8 +260,7 @@ def _draw(ground: Ground, wanted: list[Kept], wish: Wish) -> Errand:
         try:
             _draw_one(ground, kept, path, made, errand)
         except PathError as error:
-            place = Place(kept.side, RelPath(error.path))
-            errand.problems.append(Problem(place, Reason(error.reason), error.detail))
+            errand.problems.append(obstacle(error, kept.side))
 
     def leave(failed: set[RelPath]) -> None:
         for kept, group in zip(wanted, groups, strict=True):
@@ -280,11 +278,11 @@ def _draw_one(ground: Ground, kept: Kept, path: RelPath, made: set[Place], erran
     sides = ground.job.kind.written()
     for side in sides:
         if found.entries[side] is not None:
-            raise _taken(ground, found.paths[side])
+            raise _taken(ground, found.place(side))
         for above in names.ancestors(found.paths[side])[:-1]:
-            entry = ground.roots[side].entry(above)
+            entry = ground.entry(Place(side, above))
             if entry is not None and entry.kind is not Kind.DIRECTORY:
-                raise _taken(ground, above)
+                raise _taken(ground, Place(side, above))
     errand.touched.append(found)
     source = Place(kept.side, kept.place)
     because = Because(Why.RECOVER, source, kept.entry)
@@ -292,7 +290,7 @@ def _draw_one(ground: Ground, kept: Kept, path: RelPath, made: set[Place], erran
         at = found.place(side)
         for above in reversed(names.ancestors(at.path)[:-1]):
             folder = Place(side, above)
-            if folder not in made and ground.roots[side].entry(above) is None:
+            if folder not in made and ground.entry(folder) is None:
                 made.add(folder)
                 reason = Because(Why.RECOVER, folder, None)
                 entry = Entry(Kind.DIRECTORY, mode=_folder_mode(ground, kept, at.path.count("/") - above.count("/")))
@@ -315,10 +313,10 @@ def _folder_mode(ground: Ground, kept: Kept, levels: int) -> int:
     return FOLDER_MODE if entry is None else entry.mode
 
 
-def _taken(ground: Ground, path: RelPath) -> PathError:
-    command = f"syncline trash restore {ground.job.word} {shlex.quote(names.printable(path))} --to NEW_PATH"
+def _taken(ground: Ground, place: Place) -> PathError:
+    command = f"syncline trash restore {ground.job.word} {shlex.quote(names.printable(place.path))} --to NEW_PATH"
     told = f"stands there already; to put it back beside it: {command}"
-    return PathError(Reason.TARGET_CHANGED, path, told)
+    return PathError(Reason.TARGET_CHANGED, place.path, told, side=place.side.value)
 
 
 def _of_run(root: Root, side: Side, run: Run, journal: Journal) -> Iterator[Kept]:
