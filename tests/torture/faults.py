@@ -272,11 +272,11 @@ def missing_fsync(stack: ExitStack) -> None:
     """Files get their names before they are durable."""
     flushed = batches._flushed
 
-    def lazy(site: Any, batch: Any, items: Any, failures: Any, paths: Any) -> bool:
+    def lazy(site: Any, batch: Any, items: Any, failures: Any, paths: Any, *done: Any) -> bool:
         chosen = list(items)
         if any("/staging/" in path for item in chosen for path in paths(item)):
             return True
-        return flushed(site, batch, chosen, failures, paths)
+        return flushed(site, batch, chosen, failures, paths, *done)
 
     swap(stack, batches, "_flushed", lazy)
 
@@ -286,10 +286,10 @@ def done_before_durable(stack: ExitStack) -> None:
     """Where a batch only sets properties, the journal says done, and the base moves, before they are durable."""
     flushed = batches._flushed
 
-    def lazy(site: Any, batch: Any, items: Any, failures: Any, paths: Any) -> bool:
+    def lazy(site: Any, batch: Any, items: Any, failures: Any, paths: Any, *done: Any) -> bool:
         if all(isinstance(item.action, SetProperties) for item in batch):
             return True
-        return flushed(site, batch, items, failures, paths)
+        return flushed(site, batch, items, failures, paths, *done)
 
     swap(stack, batches, "_flushed", lazy)
 

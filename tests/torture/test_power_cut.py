@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ SYSTEMS = {
     "xfs": ("320M", ["mkfs.xfs", "-q"]),
     "btrfs": ("128M", ["mkfs.btrfs", "-q"]),
 }
+UNJOURNALLED = {"ext4": ("64M", ["mkfs.ext4", "-q", "-O", "^has_journal"])}
+"""Keeps, as FAT does, what was flushed, and nothing else that was done before it."""
 
 
 @pytest.fixture
@@ -61,8 +63,8 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
         subprocess.run(["umount", at], check=True)
 
 
-def made(kind: str, place: Path) -> Path:
-    size, command = SYSTEMS[kind]
+def made(kind: str, place: Path, systems: Mapping[str, tuple[str, list[str]]] = SYSTEMS) -> Path:
+    size, command = systems[kind]
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     image = place / f"{kind}.img"
@@ -172,6 +174,28 @@ def after(world: World, before: Sight, step: int) -> None:
         assert again.acts == 0
     except oracle.Broken as broken:
         raise AssertionError(f"cut at step {step}: {broken}") from broken
+
+
+@pytest.mark.parametrize("durability", ["batch", "each"])
+def test_what_a_run_displaced_is_kept_where_nothing_is_but_what_was_flushed(durability: str, place: Path) -> None:
+    """The power goes directly after a run of a few changes."""
+    image, copy = made("ext4", place, UNJOURNALLED), place / "copy.img"
+    with mounted(image, place / "before") as top:
+        able = dict.fromkeys(("left", "right"), capabilities_of(str(top)))
+        options = {"compare": "hash", "durability": durability}
+        world = World(Users(str(top)), Case(0, options=options), run_here, str(place / "state"), options, able)
+        for path in ("edited", "deleted", "folder/file"):
+            world.users.act(["write", "left", path, 4096])
+        run(world, Gate())
+        subprocess.run(["sync", "-f", top], check=True)
+        before = world.look()
+        for op in (["write", "left", "edited", 4096], ["delete", "left", "deleted"], ["delete", "left", "folder"]):
+            world.users.act(op)
+        run(world, Gate())
+        subprocess.run(["cp", "--sparse=always", image, copy], check=True)
+    with mounted(copy, place / "before") as top:
+        oracle.nothing_lost(before.contents(), world.look(), world.users.ledger)
+        assert sorted(os.listdir(top / "right/.syncline/staging")) == []
 
 
 def test_what_is_not_flushed_would_be_lost(place: Path) -> None:

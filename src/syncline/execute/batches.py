@@ -13,6 +13,7 @@ from itertools import islice
 
 from syncline.core import plan as planning
 from syncline.core.model import (
+    SIDES,
     Action,
     ActionDone,
     ActionFailed,
@@ -34,7 +35,7 @@ from syncline.execute import perform
 from syncline.execute.ahead import COPYING, Ahead
 from syncline.execute.perform import Site, Staged
 from syncline.execute.results import outcome_place
-from syncline.execute.transfer import Names
+from syncline.execute.transfer import Names, ours_changed
 from syncline.store.db import Store
 from syncline.store.journal import Journal
 
@@ -144,7 +145,7 @@ def _carry_out_batch(
             for item in batch:
                 perform.discard(site, item.action, _names(books, item))
         changed = [item for item in batch if item.number in done]
-        if not _flushed(site, batch, changed, failures, lambda item: _names_changed(item.action)):
+        if not _flushed(site, batch, changed, failures, lambda item: _names_changed(item.action), done):
             done.clear()  # what may be lost is not remembered: the next run compares it anew
         for item in changed if done else ():
             perform.release(site, item.action, _names(books, item))
@@ -272,17 +273,23 @@ def _flushed(
     items: Iterable[Numbered],
     failures: dict[int, Problem],
     paths: Callable[[Numbered], list[RelPath]],
+    done: Mapping[int, _Done] | None = None,
 ) -> bool:
-    """Make what was done for these items durable; whether that worked. What was not flushed is taken for lost, unless
+    """Make what was done for these items durable, and where they went that were in the way of those that are `done`;
+    whether that worked. What was not flushed is taken for lost, unless
     the job says that nothing is to be waited for."""
     if site.durability is Durability.OFF:
         return True
     by_side: dict[Side, list[RelPath]] = {}
+    kept: dict[Side, list[RelPath | None]] = {side: [] for side in SIDES}
     for item in items:
         by_side.setdefault(item.action.at.side, []).extend(paths(item))
+        if done:
+            kept[item.action.at.side].append(done[item.number][1])
     try:
         for side, found in by_side.items():
-            site.roots[side].flush(found, each=site.durability is Durability.EACH)
+            ours = ours_changed(kept[side]) if done else ()
+            site.roots[side].flush(found, each=site.durability is Durability.EACH, directories=ours)
     except PathError as error:
         for item in batch:
             failures.setdefault(item.number, Problem(item.action.at, Reason(error.reason), error.detail))

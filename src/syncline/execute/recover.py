@@ -77,7 +77,9 @@ def recover(
                     outcomes[item.number] = done
                     recovered.finished += 1
         for side in {item.action.at.side for item in unit}:
-            roots[side].flush(_changed(item for item in unit if item.action.at.side is side))
+            there = [item for item in unit if item.action.at.side is side]
+            kept = (outcomes[item.number][1] for item in there if item.number in outcomes)
+            roots[side].flush(_changed(there), directories=transfer.ours_changed(kept))
         with store.transaction():
             _close(journal, unit, outcomes)
             if len(outcomes) == len(unit):
@@ -309,7 +311,7 @@ def _finish(site: Site, item: Step) -> tuple[Entry | None, RelPath | None] | Non
                 staged = step
         root.flush([own.new] if staged.entry is not None else [])
         trashed = perform.commit(site, action, own, staged)
-        root.flush(_changed([item]))
+        root.flush(_changed([item]), directories=transfer.ours_changed([trashed]))
         perform.release(site, action, own)
     except PathError:
         perform.discard(site, action, own)

@@ -7,7 +7,7 @@ looked at *after* the exchange and put back if it is not what the plan saw, so n
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -350,6 +350,12 @@ def make_parents(root: Root, path: RelPath) -> bool:
     make_parents(root, above)
     root.make_directory(above)
     return True
+
+
+def ours_changed(kept: Iterable[RelPath | None]) -> list[RelPath]:
+    """The directories of ours that commits changed: the one they were staged in, and all above what they `kept`."""
+    above = (directory for path in kept if path for directory in names.ancestors(path)[:-1])
+    return list(dict.fromkeys([*above, STAGING]))
 
 
 def free_trash(root: Root, own: Names, path: RelPath) -> RelPath:

@@ -11,7 +11,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace as but
 
@@ -270,8 +270,8 @@ class PathRoot:
             with windows.writable(where):
                 os.rmdir(where)
 
-    def flush(self, paths: Sequence[RelPath], *, each: bool = False) -> None:
-        above = dict.fromkeys(RelPath(path.rpartition("/")[0]) for path in paths if path)
+    def flush(self, paths: Sequence[RelPath], *, each: bool = False, directories: Collection[RelPath] = ()) -> None:
+        above = dict.fromkeys([*directories, *(RelPath(path.rpartition("/")[0]) for path in paths if path)])
         for path in [*paths, *above]:
             # What was moved or removed since lasts by the directories above.
             with self._doing(path, "could not be made durable"), suppress(*_ABSENT):

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from syncline.core.model import PERMISSIONS, Entry, Kind, Reason, RelPath
 from syncline.core.names import NameRules, impossible
@@ -303,7 +303,7 @@ class LocalRoot:
             os.rmdir(names[-1], dir_fd=self._directories.reach(names[:-1]).fd)
         self._directories.forget_below(path)
 
-    def flush(self, paths: Sequence[RelPath], *, each: bool = False) -> None:
+    def flush(self, paths: Sequence[RelPath], *, each: bool = False, directories: Collection[RelPath] = ()) -> None:
         self._directories.forget()
         if not paths:
             return
@@ -311,7 +311,7 @@ class LocalRoot:
             with self._changing(paths[0], "could not be made durable"):
                 if syscalls.sync_file_system(self._fd):
                     return
-        above: dict[RelPath, None] = {}
+        above = dict.fromkeys(directories)
         for path in paths:
             self._flush_one(path)
             above[RelPath(path.rpartition("/")[0])] = None

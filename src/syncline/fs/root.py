@@ -9,7 +9,7 @@ conformance suite; a new one must as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -222,10 +222,11 @@ class Root(Protocol):
     def remove_directory(self, path: RelPath) -> None:
         """Remove an empty directory. Raises: PathError (target-changed when it is not empty or not there)."""
 
-    def flush(self, paths: Sequence[RelPath], *, each: bool = False) -> None:
-        """Make all that was done to these paths (files, and the directories their names are in) durable.
+    def flush(self, paths: Sequence[RelPath], *, each: bool = False, directories: Collection[RelPath] = ()) -> None:
+        """Make all that was done to these paths (files, and the directories their names are in) durable, and the names
+        in these directories before those.
 
-        Many at once may be done by flushing the whole file system; not with `each`.
+        Many paths at once may be done by flushing the whole file system; not with `each`.
 
         Raises: PathError; what it could not flush must be taken for lost.
         """

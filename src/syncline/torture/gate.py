@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -226,9 +226,9 @@ class GatedRoot:
         self._change("remove-directory", path)
         self._root.remove_directory(path)
 
-    def flush(self, paths: Sequence[RelPath], *, each: bool = False) -> None:
+    def flush(self, paths: Sequence[RelPath], *, each: bool = False, directories: Collection[RelPath] = ()) -> None:
         self._change("flush", *paths)
-        self._root.flush(paths, each=each)
+        self._root.flush(paths, each=each, directories=directories)
 
     def lock(self) -> None:
         self._change("lock")
