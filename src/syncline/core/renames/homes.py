@@ -166,9 +166,16 @@ class Homes:
             return self.base_paths(owner)
         if thing is None:
             return at.left_path, at.right_path
-        new_on_both = all(at.look(each) is not None and index not in self.sights[each].owner for each in SIDES)
-        left, right = (names.basename(at.path(each if new_on_both else side)) for each in SIDES)
+        left, right = (self._spelled_at(each, side, index, thing) for each in SIDES)
         return under(self.side_paths(side, thing[0]), left, right)
+
+    def _spelled_at(self, each: Side, side: Side, index: int, thing: Thing) -> str:
+        """How a side spells the name of a directory of `side`: as what stands there and stays, else as it is spelled
+        on `side`."""
+        there = self.all.spelled(each, thing[0]).get(thing[1])
+        if there is not None and self.sights[each].taken.get((thing[0], there)) not in self.winner:
+            return there
+        return names.basename(self.all.all[index].path(side))
 
     def _found(self, side: Side, thing: Thing) -> Paths:
         """Where one side wants a thing."""
