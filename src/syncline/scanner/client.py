@@ -11,6 +11,7 @@ from blake3 import blake3
 from syncline.core import listing, names
 from syncline.core.model import (
     SIDES,
+    Agreed,
     BaseDirectory,
     Entry,
     Frozen,
@@ -69,6 +70,7 @@ class Observed:
         self._children: dict[int, dict[str, tuple[int, bool]]] = {}
         self._paths: dict[int, tuple[RelPath | None, RelPath | None]] = {}
         self._known: dict[tuple[RelPath, RelPath], Triple] = {}
+        self._agreed: dict[int, Mapping[str, Agreed]] = {}
         self._way: list[Triple] = []
         self.rows: dict[int, Row] = {}
         """Every remembered directory that was looked at."""
@@ -151,10 +153,19 @@ class Observed:
             left_path, right_path = path, path
             if seen.parent_row is not None:
                 above = self._paths_of(seen.parent_row)[0 if side is Side.RIGHT else 1]
-                twin = names.join(above if above is not None else names.parent(path), names.basename(path))
+                name = self._twin_of(seen.parent_row, side, names.basename(path))
+                twin = names.join(above if above is not None else names.parent(path), name)
                 left_path, right_path = (path, twin) if side is Side.LEFT else (twin, path)
         left, right = self._changed[Side.LEFT].get(left_path), self._changed[Side.RIGHT].get(right_path)
         return self._triple(seen.row, left_path, right_path, left, right)
+
+    def _twin_of(self, above: int, side: Side, name: str) -> str:
+        """How the other side spells a name of a remembered directory, if it is agreed there: a run that was cut off may
+        have remembered a directory, and not yet those in it."""
+        if above not in self._agreed:
+            self._agreed[above] = remembered(self._base.row(above), self._fold).agreed
+        agreed = self._agreed[above].get(self._fold(name))
+        return name if agreed is None else agreed.name(side.other)
 
     def _seen(self, side: Side, path: RelPath, row: int | None) -> Seen | None:
         """What was seen of a directory that differs. What is no directory any more was seen under its old spelling."""
