@@ -280,11 +280,15 @@ def _two_folders(found: Found) -> bool:
 
 
 def _same_bytes(ground: Ground, found: Found, left: Entry, right: Entry) -> bool:
+    """Raises: PathError: one of them cannot be read."""
     if left.kind is not right.kind or left.size != right.size:
         return False
     one, other = found.place(Side.LEFT), found.place(Side.RIGHT)
     read = read_contents(ground.roots, {one: left, other: right}, lambda: None)
-    return isinstance(read[one], bytes) and read[one] == read[other]
+    for each in read.values():
+        if isinstance(each, Problem):
+            raise PathError(each.reason, each.place.path, each.detail)
+    return read[one] == read[other]
 
 
 def _of_properties(
