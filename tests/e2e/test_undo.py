@@ -566,6 +566,20 @@ def test_an_undo_killed_at_any_step_is_finished_by_the_next_run(
         assert sides(world.pair) == world.before, told
 
 
+@pytest.mark.parametrize(
+    ("part", "more"), [(0.4, r"\d+ changes more, as run (\S+); .*syncline show \1"), (1, "nothing of it")]
+)
+def test_that_a_cut_off_undo_was_gone_on_with_is_told(parent: Forks, quick: Path, part: float, more: str) -> None:
+    steps = len(Undone(quick / "plain", parent, 5).call("undo", "last").steps)
+    world = Undone(quick / "killed", parent, 5)
+    (run,) = [row["run"] for row in world.pair.call("history", "--limit", "1", "--json").document["runs"]]
+    assert world.call("undo", run, kill=int(steps * part)).code == -9
+    told = world.pair.call("run", JOB)
+    assert re.search(f"the undo of {run}, which had been cut off, was gone on with before.*{more}", told.err), str(told)
+    assert (": nothing was changed" in told.out, ": nothing else was changed" in told.out) == (False, True), str(told)
+    assert "nothing was changed" in world.pair.call("run", JOB).out, "it is told once"
+
+
 @pytest.mark.parametrize("part", [0.4, 0.6, 0.8])
 def test_what_a_cut_off_undo_needs_is_not_emptied(parent: Forks, quick: Path, part: float) -> None:
     steps = len(Undone(quick / "plain", parent, 5).call("undo", "last").steps)

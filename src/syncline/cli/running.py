@@ -190,6 +190,7 @@ class _Conduct:
                     verbose=self.manner.verbose,
                     quiet=self.manner.quiet,
                     again=again,
+                    besides=report.besides,
                 )
         if report.outcome is Outcome.REFUSED and report.objections:
             screen = screen if self.manner.dry_run else terminal.screen(self.call, error=True)

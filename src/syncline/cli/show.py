@@ -108,8 +108,10 @@ def run(
     verbose: bool = False,
     quiet: bool = False,
     again: str | None = None,
+    besides: bool = False,
 ) -> None:
-    """A plan or run. `rows` gives its actions anew each time it is called; `again` is the command that would do it."""
+    """A plan or run. `rows` gives its actions anew each time it is called; `again` is the command that would do it;
+    `besides`: something else was done, of which is told elsewhere."""
     if quiet and document["outcome"] in _FINE:
         return
     head(screen, document)
@@ -126,7 +128,7 @@ def run(
     waiting, mirror = [row for row in conflicts if row["kept"] is None], document["kind"] == "mirror"
     _conflicts(screen, settled, False, verbose, job, {}, mirror=mirror, would=document["run"] is None)
     _conflicts(screen, waiting, True, verbose, job, bad, mirror=mirror)
-    _end(screen, document, again)
+    _end(screen, document, again, besides=besides)
 
 
 def head(screen: Screen, document: Document) -> None:
@@ -431,7 +433,7 @@ def _settled(row: ConflictRow, *, would: bool) -> list[str]:
     return [f"the version of {row['kept']} holds{by},", "the other one is in the trash"]
 
 
-def _end(screen: Screen, document: Document, again: str | None) -> None:
+def _end(screen: Screen, document: Document, again: str | None, *, besides: bool) -> None:
     outcome, summary = document["outcome"], document["summary"]
     style = STYLES.get(outcome, "bold")
     attention = ", ".join(
@@ -445,7 +447,7 @@ def _end(screen: Screen, document: Document, again: str | None) -> None:
     )
     also = f" ({attention})" if attention else ""
     would = phrase(summary, done=False) or "nothing to do"
-    did = phrase(summary, done=True) or "nothing was changed"
+    did = phrase(summary, done=True) or ("nothing else was changed" if besides else "nothing was changed")
     took = f" in {document['seconds']:.1f} s"
     run = f" · run {document['run']}" if document["run"] is not None else ""
     match outcome:

@@ -188,6 +188,7 @@ class Report:
         self.plan: Plan | None = None
         self.run: str | None = None
         self.seconds = 0.0
+        self.besides = False
         self.error: SynclineError | None = None
         self._roots = roots
         self._names = dict(zip(SIDES, root_names, strict=True))
@@ -212,8 +213,8 @@ class Report:
                 self._problems[problem] = None
                 if skipped:
                     self._unreached.add(problem)
-            case RunFinished(run, outcome, problems, seconds):
-                self.run, self._outcome, self.seconds = run, outcome, seconds
+            case RunFinished(run, outcome, problems, seconds, notes):
+                self.run, self._outcome, self.seconds, self.besides = run, outcome, seconds, bool(notes)
                 self._problems.update(dict.fromkeys(problems))
             case Progress():
                 pass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from syncline.core.model import SIDES, Event, Outcome, RelPath, RunFinished, Side
@@ -21,6 +21,14 @@ class Mended:
 
     suspects: frozenset[tuple[Side, RelPath]] = frozenset()
     undos: tuple[Run, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Besides:
+    """What was done besides a run, and what of that could not be: a sentence each."""
+
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def mend(job: Job, world: World) -> Mended:
@@ -69,6 +77,8 @@ def close(world: World, cut_off: Iterable[Run]) -> None:
                 runs.finish(run.id, Outcome.INTERRUPTED, 0.0, note=note, document=run.document)
 
 
-def warned(event: Event, told: Sequence[str]) -> Event:
-    """The end of a run, with what could not be done before it was begun; any other event as it is."""
-    return replace(event, warnings=(*told, *event.warnings)) if isinstance(event, RunFinished) else event
+def told_of(event: Event, before: Besides) -> Event:
+    """The end of a run, with what was and was not done before it was begun; any other event as it is."""
+    if not isinstance(event, RunFinished):
+        return event
+    return replace(event, notes=(*before.notes, *event.notes), warnings=(*before.warnings, *event.warnings))

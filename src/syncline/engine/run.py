@@ -10,7 +10,7 @@ from syncline.core.model import (
     Event,
     Plan,
 )
-from syncline.engine.mend import mend, warned
+from syncline.engine.mend import Besides, mend, told_of
 from syncline.engine.standing import Standing, judge
 from syncline.engine.world import Ask, World, check_stop, recall, take
 from syncline.errors import PathError, RootLocked, RunRefused
@@ -69,11 +69,11 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
     world.record = _reread(job, world)
     standing = _judge(job, world, adopted=adopted)
     looked = None if world.record is None else world.record.last_checked
-    mended, told = mend(job, world), list[str]()
+    mended, before = mend(job, world), Besides()
     if mended.undos:
         from syncline.engine import undo
 
-        told = undo.finish(job, world, mended.undos, believed=not standing.first)
+        before = undo.finish(job, world, mended.undos, believed=not standing.first)
         world.record = _reread(job, world)
         standing = _judge(job, world, adopted=adopted)
     with _reading(job, world, ask, standing) as scanning:
@@ -81,7 +81,7 @@ def _run(job: Job, world: World, ask: Ask, *, adopted: bool) -> Iterator[Event]:
 
         suspects, base = mended.suspects, _base(world, standing)
         for event in course.follow(job, world, ask, standing, base, scanning, suspects, looked, started):
-            yield warned(event, told)
+            yield told_of(event, before)
 
 
 def _judge(job: Job, world: World, *, adopted: bool) -> Standing:

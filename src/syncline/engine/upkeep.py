@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from syncline.core import retention
 from syncline.core.model import Outcome, RelPath
 from syncline.core.spelling import duration_text, size_text
 from syncline.engine.lineage import earlier_names
+from syncline.engine.mend import Besides
 from syncline.engine.world import World
 from syncline.errors import SynclineError
 from syncline.execute.transfer import TRASH
@@ -36,15 +36,7 @@ PATIENCE_S = 10.0
 """How long a run lets itself be held up by it; the rest goes after the next one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upkeep:
-    """What was cleared away, and what of it could not be: a sentence each."""
-
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-def keep_up(job: Job, world: World, outcome: Outcome, looked: str | None, run: str | None = None) -> Upkeep:
+def keep_up(job: Job, world: World, outcome: Outcome, looked: str | None, run: str | None = None) -> Besides:
     """Clear away what the settings of a job say is old. Its written roots are locked. Never raises.
 
     `run` is the id of the run that is ending, None where it did nothing; `looked` is the stored time of the look
@@ -52,7 +44,7 @@ def keep_up(job: Job, world: World, outcome: Outcome, looked: str | None, run: s
     clock that jumps ahead for one run makes nothing old.
     """
     if outcome not in ENDED_WELL or looked is None:
-        return Upkeep()
+        return Besides()
     before = datetime.fromisoformat(looked)
     present = min(world.now().astimezone(UTC), before)
     news = outcome is not Outcome.IN_SYNC or world.now().astimezone(UTC).date() > before.date()
@@ -65,7 +57,7 @@ def keep_up(job: Job, world: World, outcome: Outcome, looked: str | None, run: s
             notes += clear(job, world, present)
         except SynclineError as error:
             warnings.append(f"what is old could not be cleared away, which is tried again after the next run: {error}")
-    return Upkeep(tuple(notes), tuple(warnings))
+    return Besides(tuple(notes), tuple(warnings))
 
 
 def _clear_trash(job: Job, world: World, present: datetime) -> list[str]:
