@@ -22,6 +22,7 @@ from syncline.core.model import (
     Kind,
     Place,
     Policy,
+    Problem,
     Reason,
     RelPath,
     Rename,
@@ -287,7 +288,7 @@ def _same_bytes(ground: Ground, found: Found, left: Entry, right: Entry) -> bool
     read = read_contents(ground.roots, {one: left, other: right}, lambda: None)
     for each in read.values():
         if isinstance(each, Problem):
-            raise PathError(each.reason, each.place.path, each.detail)
+            raise PathError(each.reason, each.place.path, each.detail, side=each.place.side.value)
     return read[one] == read[other]
 
 
