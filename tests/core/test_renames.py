@@ -254,7 +254,7 @@ TABLE = [
         "d/a=33 d:x/a=11 d:x/b=22",
         "",
         after_right="d/a=33 d/b=22",
-        problems="L:d:x:impossible-name R:d/b:partly-kept",
+        problems="L:d:x:impossible-name L:d:x/b:partly-kept R:d/b:partly-kept",
         trash="R:d/a=11 R:e/a=33",
         abilities=(Ability(), WINDOWS),
         inodes=False,

@@ -95,7 +95,10 @@ def merge_all(
             gone = {was for was, then in followed.rotten.items() if was != then and then in seen}
             wanted.healed |= gone - wanted.rotten.keys()
             return wanted, followed
-        held |= waiting
+        if rules.extras is None:
+            held |= waiting
+        else:
+            uncarried |= waiting  # what a mirror's target has elsewhere is not waited for
         uncarried |= never
 
 
@@ -158,7 +161,8 @@ def _directory(draft: Draft, trees: Trees, at: Triple) -> Fate:
             merged.holds[name.key] = Unagreed(spelling(name), Hold.WAITING, at.held[name.key])
             _count_files(merged, name.left, name.right)
             # what was moved here keeps the directory alive, though it could not be carried
-            fate = max(fate, Fate.LIVES if at.held[name.key] is None else Fate.FROZEN)
+            moved_here = at.held[name.key] is None and draft.rules.extras is None
+            fate = max(fate, Fate.LIVES if moved_here else Fate.FROZEN)
             continue
         found = _hold_collision(draft, merged, name, collided) if collided else _name(draft, trees, merged, name)
         if found > fate:

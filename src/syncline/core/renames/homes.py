@@ -55,13 +55,14 @@ class Homes:
         self._choose()
 
     def _tell(self, thing: Thing) -> None:
-        """Say that a thing stays where it is although the other side moved it."""
+        """Say that a thing stays where it is although the other side moved it, at both of its names."""
         for side in SIDES:
             if thing in self.sights[side.other].moved:
                 told = (
                     "was moved on the other side to where it cannot be now; it keeps its name on both sides until then"
                 )
                 self._stays(thing, side, told)
+                self._stays(thing, side.other, "was moved to where the other side cannot have it now; it stays here")
 
     def _stays(self, thing: Thing, side: Side, told: str) -> None:
         place = Place(side, self.all.path(side, self.sights[side].place[thing]))
