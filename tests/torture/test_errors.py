@@ -275,6 +275,48 @@ def back(happens: Callable[[Path], None], left: Path, disk: Path) -> None:
 
 
 @pytest.mark.root
+@pytest.mark.parametrize(("kind", "nth"), [("exchange", 1), ("flush", -1)])
+def test_what_a_disk_lost_as_it_failed_is_no_edit_of_anybody(kind: str, nth: int, tmp_path: Path) -> None:
+    """Names it had been given and that were not durable yet are not remembered."""
+    paths = ("a", "b", "c")
+
+    def edited(scene: Scene) -> None:
+        for path in paths:
+            scene.users.act(["write", "left", path, 4096])
+
+    rehearsal, gate = Scene(tmp_path / "rehearsal"), Gate()
+    edited(rehearsal)
+    assert rehearsal.run(Gate()).good
+    edited(rehearsal)
+    assert rehearsal.run(gate).good
+    step = [number for number, each in enumerate(gate.changes, 1) if each.kind == kind and each.where == "right"][nth]
+    scene, image = Scene(tmp_path / "scene"), tmp_path / "image"
+    right = scene.users.root("right")
+    with image.open("wb") as stream:
+        stream.truncate(16 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    attach = ["mount", "-o", "loop", str(image), right]
+    subprocess.run(attach, check=True)
+    try:
+        (Path(right) / "lost+found").rmdir()
+        edited(scene)
+        assert scene.run(Gate()).good
+        edited(scene)
+        before = scene.world.look().live("left")
+        subprocess.run(["sync", "-f", right], check=True)
+        gate = Gate(late=step)
+        gate.edits = lambda reached: subprocess.run(["mount", "-o", "remount,abort", right], check=True)
+        ran = scene.run(gate)
+        assert ran.error == "RootLost", ran.said
+        subprocess.run(["umount", right], check=True)
+        subprocess.run(attach, check=True)
+        scene.in_step()
+        assert scene.world.look().live("left") == before
+    finally:
+        subprocess.run(["umount", right], check=True)
+
+
+@pytest.mark.root
 @pytest.mark.parametrize("step", [20, 24, 33])
 def test_a_real_disk_fails_in_mid_run(step: int, tmp_path: Path) -> None:
     """ext4 gives up its journal, as when the device below it is pulled or broken."""

@@ -30,7 +30,7 @@ from syncline.core.model import (
     Side,
 )
 from syncline.core.policy import Durability
-from syncline.errors import PathError, RootLost
+from syncline.errors import PathError
 from syncline.execute import perform
 from syncline.execute.ahead import COPYING, Ahead
 from syncline.execute.perform import Site, Staged
@@ -82,7 +82,7 @@ def carry_out(actions: Sequence[Action] | Iterable[Action], site: Site, books: B
     """Do what a plan says. Stops between two actions when `site.stop()` is true.
 
     Raises:
-        RootLost: a root went away; what had been done is in the journal.
+        RootLost: a root went away; what was done since anything was made durable stays begun, and recovery looks at it.
         StateError: the journal cannot be written; nothing more was done after that.
     """
     ahead = Ahead(site, books.run)
@@ -133,26 +133,21 @@ def _carry_out_batch(
         books.journal.begin(books.run, begun)
     failures: dict[int, Problem] = {}
     done: dict[int, _Done] = {}
-    try:
-        found = ahead.take(_plain(batch))
-        _begin_following(batch, following, ahead)
-        staged = yield from _stage(batch, found, site, books.run, failures, tally)
-        if _flushed(site, batch, staged_items(batch, staged), failures, lambda item: [_names(books, item).new]):
-            for unit in _units(batch):
-                _commit_unit(unit, site, books, staged, failures, done)
-            _begin_following([], following, ahead)  # what waited for renames
-        else:
-            for item in batch:
-                perform.discard(site, item.action, _names(books, item))
-        changed = [item for item in batch if item.number in done]
-        if not _flushed(site, batch, changed, failures, lambda item: _names_changed(item.action), done):
-            done.clear()  # what may be lost is not remembered: the next run compares it anew
-        for item in changed if done else ():
-            perform.release(site, item.action, _names(books, item))
-    except RootLost:
-        # What was being done when the root went away stays begun: recovery settles it once the root is there again.
-        _write_down([item for item in batch if item.number in done], site, books, failures, done)
-        raise
+    found = ahead.take(_plain(batch))
+    _begin_following(batch, following, ahead)
+    staged = yield from _stage(batch, found, site, books.run, failures, tally)
+    if _flushed(site, batch, staged_items(batch, staged), failures, lambda item: [_names(books, item).new]):
+        for unit in _units(batch):
+            _commit_unit(unit, site, books, staged, failures, done)
+        _begin_following([], following, ahead)  # what waited for renames
+    else:
+        for item in batch:
+            perform.discard(site, item.action, _names(books, item))
+    changed = [item for item in batch if item.number in done]
+    if not _flushed(site, batch, changed, failures, lambda item: _names_changed(item.action), done):
+        done.clear()  # what may be lost is not remembered: the next run compares it anew
+    for item in changed if done else ():
+        perform.release(site, item.action, _names(books, item))
     _write_down(batch, site, books, failures, done)
     for item in batch:
         tally.actions += 1
