@@ -164,6 +164,21 @@ def test_a_replacement_that_fails_leaves_the_old_version_and_nothing_else(kind: 
         scene.in_step()
 
 
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
+def test_what_was_done_before_the_state_failed_is_told(error: str, tmp_path: Path) -> None:
+    rehearsal, scene, gate = Scene(tmp_path / "rehearsal"), Scene(tmp_path / "scene"), Gate()
+    for path in ("a", "b"):
+        rehearsal.users.act(["write", "left", path, 24])
+        scene.users.act(["write", "left", path, 24])
+    assert rehearsal.run(gate).good
+    kinds = [step.kind for step in gate.changes]
+    last = len(kinds) - kinds[::-1].index("rename")
+    ran = scene.run(Gate(fault=Fault("commit", kinds[:last].count("commit") + 1, error, lasting=True)))
+    assert ran.error == "StateError"
+    assert [done.action.at.path for done in ran.done] == ["a", "b"], ran.said
+    scene.in_step()
+
+
 def _marker_calls(kind: str) -> int:
     """How often a run makes such a call for the markers and to decide, before it copies anything."""
     return {"open": 14, "read": 30, "create": 2, "write": 2, "finish": 2}[kind]

@@ -30,7 +30,7 @@ from syncline.core.model import (
     Side,
 )
 from syncline.core.policy import Durability
-from syncline.errors import PathError
+from syncline.errors import PathError, StateError
 from syncline.execute import perform
 from syncline.execute.ahead import COPYING, Ahead
 from syncline.execute.perform import Site, Staged
@@ -148,7 +148,12 @@ def _carry_out_batch(
         done.clear()  # what may be lost is not remembered: the next run compares it anew
     for item in changed if done else ():
         perform.release(site, item.action, _names(books, item))
-    _write_down(batch, site, books, failures, done)
+    try:
+        _write_down(batch, site, books, failures, done)
+    except StateError:
+        # It stands on the disk, and is told; recovery writes it down.
+        yield from (ActionDone(item.number, item.action) for item in changed if item.number in done)
+        raise
     for item in batch:
         tally.actions += 1
         if item.number in done:
