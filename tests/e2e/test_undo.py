@@ -194,7 +194,7 @@ def test_an_edit_where_something_was_undone_is_left_alone_until_it_is_resolved(p
         assert [side.get(path) for side in after] == [side.get(path) for side in before]
     pair.write(right={"a": "edited too"})
     refused = pair.call("resolve", JOB, "a", "--keep", "right", "--json")
-    assert (refused.code, refused.problems) == (4, [("target-changed", "left", "a")])
+    assert (refused.code, refused.problems) == (4, [("target-changed", "right", "a")])
     pair.sync(code=1)
     assert pair.call("resolve", JOB, "a", "--keep", "right").code == 0
     assert pair.call("resolve", JOB, "d", "--keep", "left").code == 0
