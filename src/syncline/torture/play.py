@@ -146,7 +146,8 @@ def sync(world: World, how: dict[str, Any]) -> Ran:
         oracle.left_alone(apart, before, after)
     _remember_last(world, ran, how, before, after)
     if world.last is not None:
-        world.last = replace(world.last, names=world.last.names - cut_off)
+        finished = frozenset(path for _, path in cut_off)
+        world.last = replace(world.last, names=world.last.names - cut_off, finished=finished)
     if world.dated and ran.plan is not None and not ran.plan.first:
         raise Broken("an old copy of the state is not believed", repr(ran.plan.notes))
     world.dated = world.dated and ran.plan is None
@@ -181,6 +182,7 @@ def _remember_last(world: World, ran: Ran, how: dict[str, Any], before: Sight, a
     if ran.good and quiet and last is not None and last.begun:
         told = asked(world, "SELECT document FROM run WHERE kind = 'undo' ORDER BY key DESC LIMIT 1")
         reasons = {str(row["path"]) for (document,) in told for row in json.loads(document).get("problems", ())}
+        reasons |= last.finished
         if ran.plan is not None:  # what this run did besides, to names of which the undone one knew nothing
             reasons |= {path for _, path in oracle.places(ran.plan.actions) - last.names}
         oracle.taken_back(last.before, after, last.names, reasons)
@@ -196,7 +198,8 @@ def _undone(world: World, last: Last | None, told: Errand, ran: Ran, before: Sig
         last = None
     if ran.good and ran.plan is not None:
         if last is not None:
-            oracle.taken_back(last.before, after, last.names, {str(each.place.path) for each in ran.plan.problems})
+            reasons = {str(each.place.path) for each in ran.plan.problems}
+            oracle.taken_back(last.before, after, last.names, reasons | last.finished)
         if ran.acts and not world.meddled and world.whole:  # else a run that was cut off was finished before
             world.last = Last(latest(world), before, oracle.places(ran.plan.actions))
     elif ran.crashed and last is not None and to_be_finished(world):

@@ -41,12 +41,14 @@ Run = Callable[["World", Gate, Order], Ran]
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """The run that could be taken back now: what stood before it, the names it changed, whether its undo was begun."""
+    """The run that could be taken back now: what stood before it, the names it changed, whether its undo was begun, and
+    the paths of what a run before it had begun: that was finished first, and stays."""
 
     run: str | None
     before: Sight
     names: set[tuple[str, str]]
     begun: bool = False
+    finished: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
