@@ -39,7 +39,7 @@ class Steady:
 
     def names(self) -> Iterator[str]:
         """The names that are steady; both sides spell them alike."""
-        return (name for name in split(self.payload(Side.LEFT)) if name not in self.apart)
+        return iter(self._steady(Side.LEFT))
 
     def beside(self, side: Side, shown: Listing) -> bytes:
         """The packed listing of a side that shows these names besides the steady ones."""
@@ -52,8 +52,10 @@ class Steady:
         return {name: known[name] for name in names}
 
     def _records(self, side: Side, shown: Listing) -> dict[str, bytes]:
-        steady = {name: record for name, record in split(self.payload(side)).items() if name not in self.apart}
-        return steady | {name: listing.pack_entry(name, entry) for name, entry in shown.items()}
+        return self._steady(side) | {name: listing.pack_entry(name, entry) for name, entry in shown.items()}
+
+    def _steady(self, side: Side) -> dict[str, bytes]:
+        return {name: record for name, record in split(self.payload(side)).items() if name not in self.apart}
 
     def remembered(self, fold: Callable[[str], str]) -> BaseDirectory:
         """All that was agreed in the directory."""
@@ -67,7 +69,7 @@ class Steady:
     ) -> tuple[bytes, bytes, bytes, int]:
         """The three payloads of the directory with these names besides the steady ones, none of which may be among
         them; and the bytes of the steady files."""
-        records = {name: record for name, record in split(self.payload(Side.LEFT)).items() if name not in self.apart}
+        records = self._steady(Side.LEFT)
         size = sum(RECORD.unpack_from(record)[2] for record in records.values())
         notes, rest = listing.pack_beside(left, right, base, fold)
         notes = self._notes(records) | notes
